@@ -1,0 +1,1 @@
+//! Whether, where and how a task may run.
