@@ -10,6 +10,10 @@ use crate::ids::AttemptKey;
 use crate::policy::PoolDemand;
 use crate::time::Timestamp;
 
+mod book;
+
+pub use book::PoolBook;
+
 /// Position in the waiting line; smaller goes first. `queued_at - priority x ageing`, in milliseconds: one point of
 /// priority is worth `ageing` milliseconds of waiting, so nobody starves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
