@@ -1,13 +1,21 @@
 """What every agent of this example shares: the agent protocol, and reading and writing of small files."""
 import csv
 import json
+import math
 import os
 import sys
 from pathlib import Path
 
 SPECIES = ["Adelie", "Chinstrap", "Gentoo"]
-FEATURES = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
+NAMES = {
+    "bill_length_mm": "Bill length (mm)",
+    "bill_depth_mm": "Bill depth (mm)",
+    "flipper_length_mm": "Flipper length (mm)",
+    "body_mass_g": "Body mass (g)",
+}
+FEATURES = list(NAMES)
 COLUMNS = ["species", "island"] + FEATURES + ["sex", "year"]
+TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", list: "a list", dict: "an object"}
 TRANSIENT_EXIT = 75
 
 
@@ -32,14 +40,14 @@ class Task:
 
     def param(self, name, kind, check=lambda value: True, wanted=""):
         """The param `name`, which must be of the type `kind` and pass `check`; `wanted` says in words what would."""
-        wanted = wanted or "a value of type " + kind.__name__
+        wanted = wanted or TYPE_NAMES[kind]
         if name not in self.params:
-            raise TaskError(f"params.{name} is missing: give {wanted} in the workflow file")
+            raise TaskError(f"params.{name} is missing: in the workflow file, give {wanted}")
         value = self.params[name]
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind or not check(value):
-            raise TaskError(f"params.{name} is {json.dumps(value)}: give {wanted} in the workflow file")
+            raise TaskError(f"params.{name} is {json.dumps(value)}: in the workflow file, give {wanted}")
         return value
 
 
@@ -109,11 +117,19 @@ def parse_row(place, row):
     if parsed["species"] not in SPECIES:
         raise TaskError(f"{place}: species is {row['species']!r}: it must be one of {', '.join(SPECIES)}")
     for feature in FEATURES:
-        try:
-            parsed[feature] = None if parsed[feature] is None else float(parsed[feature])
-        except ValueError:
-            raise TaskError(f"{place}: {feature} is {row[feature]!r}: it must be a number, or NA if it is missing")
+        if parsed[feature] is not None:
+            parsed[feature] = parse_number(f"{place}: {feature}", parsed[feature])
     return parsed
+
+
+def parse_number(place, words):
+    try:
+        number = float(words)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise TaskError(f"{place} is {words!r}: it must be a number, or NA if it is missing")
+    return number
 
 
 def features_and_labels(rows):

@@ -13,12 +13,12 @@ def profile_data(task):
     profile = {
         "rows": len(rows),
         "columns": columns,
-        "incomplete": [index for index, row in enumerate(rows) if None in row.values()],
         "islands": {
             island: Counter(row["species"] for row in rows if row["island"] == island)
             for island in sorted({row["island"] for row in rows if row["island"]})
         },
         "correlation": correlations(rows),
+        "correlation_by_species": {s: correlations([row for row in rows if row["species"] == s]) for s in SPECIES},
         "by_species": {
             feature: {species: spread([r[feature] for r in rows if r["species"] == species]) for species in SPECIES}
             for feature in FEATURES
@@ -43,7 +43,7 @@ def profile_column(values, numeric):
 
 
 def spread(values):
-    """Figures and a kernel density estimate of some numbers; empty if there are too few to tell."""
+    """The range, middle and width of some numbers; empty if there are too few to tell."""
     values = sorted(value for value in values if value is not None)
     if len(values) < 2:
         return {}
@@ -65,6 +65,8 @@ def correlations(rows):
 
 
 def pearson(xs, ys):
+    if len(xs) < 2:
+        return 0.0
     mean_x, mean_y = statistics.fmean(xs), statistics.fmean(ys)
     covariance = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys))
     spread_x = sum((x - mean_x) ** 2 for x in xs)
