@@ -1,1 +1,48 @@
-//! One run as an event-sourced aggregate.
+//! One run of a workflow as an event-sourced aggregate.
+//!
+//! A [`Command`] is decided on the [`RunState`]: it is refused with a [`Rejection`], or it produces [`Event`]s (facts to be
+//! appended to the run's journal, which is the only truth) and [`Effect`]s (what the append makes due outside).
+//! [`RunState::evolve`] folds events, [`RunState::outstanding`] recomputes what is owed.
+//!
+//! Task states and what moves them (`tests` check this table against the code):
+//!
+//! ```text
+//! PENDING     --trigger satisfied-->            READY | RUNNING (for_each: expanded) | SKIPPED (when) | FAILED (bad when)
+//! PENDING     --trigger cannot be satisfied-->  SKIPPED
+//! READY, HELD --answer-->                       QUEUED | HELD | SKIPPED (denied) | FAILED (denied)
+//! HELD        --due, approved, priority-->      READY
+//! HELD        --rejected-->                     FAILED
+//! QUEUED      --started-->                      RUNNING
+//! QUEUED, RUNNING --success-->                  SUCCESS
+//! QUEUED, RUNNING --failure-->                  RETRY_WAIT | FAILED
+//! RUNNING     --timeout-->                      RETRY_WAIT | FAILED
+//! RUNNING (for_each) --children ended-->        SUCCESS | FAILED
+//! RETRY_WAIT  --due-->                          READY
+//! any open    --cancel-->                       CANCELLED
+//! any but PENDING --retry, rerun-->             PENDING, in a new epoch
+//! ```
+//!
+//! A terminal attempt never changes again: a new epoch is opened instead, and reports from any other (epoch, attempt) are
+//! refused and recorded.
+
+pub mod backoff;
+pub mod command;
+mod decide;
+pub mod effect;
+pub mod event;
+mod evolve;
+pub mod invariants;
+mod outstanding;
+pub mod rejection;
+pub mod state;
+pub mod status;
+mod turn;
+
+pub use command::{Answer, Command, Report, ReportKind};
+pub use decide::{decide, submit};
+pub use effect::Effect;
+pub use event::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
+pub use rejection::Rejection;
+pub use state::{Node, RunState};
+pub use status::{RunStatus, TaskStatus};
+pub use turn::Outcome;

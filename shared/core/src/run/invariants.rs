@@ -1,0 +1,118 @@
+//! What must always be true of a run. Checked after every step of the simulator, in tests, and in debug builds.
+
+use super::state::{RunState, Upstream};
+use super::status::{RunStatus, TaskStatus};
+use crate::ids::NodeIx;
+use crate::workflow::Trigger;
+
+/// A broken invariant: its name, and what was seen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{id} broken: {seen}")]
+pub struct Violation {
+    /// The invariant, as in `RUN-1`.
+    pub id: &'static str,
+    /// What was seen.
+    pub seen: String,
+}
+
+fn ensure(holds: bool, id: &'static str, seen: impl FnOnce() -> String) -> Result<(), Violation> {
+    if holds { Ok(()) } else { Err(Violation { id, seen: seen() }) }
+}
+
+/// Checks everything that concerns one run, in time linear in its tasks and edges.
+///
+/// # Errors
+/// With the first broken invariant.
+pub fn check(state: &RunState) -> Result<(), Violation> {
+    for index in 0..state.nodes().len() {
+        let node = NodeIx::new(index);
+        check_trigger(state, node)?;
+        check_node(state, node)?;
+    }
+    check_counts(state)?;
+    check_end(state)
+}
+
+/// Checks that replaying the journal gave `replayed`, the same as living through it gave `live` (RUN-5).
+///
+/// # Errors
+/// With the first difference.
+pub fn check_replay(live: &RunState, replayed: &RunState) -> Result<(), Violation> {
+    ensure(live.status == replayed.status, "RUN-5", || format!("{} != {}", live.status, replayed.status))?;
+    ensure(live.priority == replayed.priority, "RUN-5", || "priorities differ".to_owned())?;
+    ensure(live.choices == replayed.choices, "RUN-5", || "choices differ".to_owned())?;
+    for (index, (left, right)) in live.nodes.iter().zip(&replayed.nodes).enumerate() {
+        ensure(left == right, "RUN-5", || format!("node {index}: {left:?} != {right:?}"))?;
+    }
+    ensure(live.nodes.len() == replayed.nodes.len(), "RUN-5", || "node counts differ".to_owned())?;
+    ensure(live.index == replayed.index, "RUN-5", || "indexes differ".to_owned())
+}
+
+/// RUN-1: no task is QUEUED or RUNNING unless its trigger is satisfied.
+fn check_trigger(state: &RunState, node: NodeIx) -> Result<(), Violation> {
+    let entry = state.node(node);
+    if entry.child_of.is_some() || !matches!(entry.status, TaskStatus::Queued | TaskStatus::Running) {
+        return Ok(());
+    }
+    let task = state.workflow.task(node);
+    let total = task.depends_on.len() as u32;
+    let Upstream { succeeded, failed, .. } = entry.upstream;
+    let ended = entry.upstream.ended();
+    let satisfied = match task.trigger {
+        Trigger::AllSuccess => succeeded == total,
+        Trigger::AllDone => ended == total,
+        Trigger::AnySuccess => total == 0 || succeeded > 0,
+        Trigger::NoneFailed => ended == total && failed == 0,
+    };
+    ensure(satisfied, "RUN-1", || format!("{} is {} with upstream {:?}", task.id, entry.status, entry.upstream))
+}
+
+/// RUN-2 and RUN-4, and that derived counts agree with the graph.
+fn check_node(state: &RunState, node: NodeIx) -> Result<(), Violation> {
+    let entry = state.node(node);
+    let is_live = matches!(entry.status, TaskStatus::Queued | TaskStatus::Running) && entry.group.is_none();
+    ensure(state.is_live(node) == is_live, "RUN-2", || format!("{}: live set disagrees", state.name_of(node)))?;
+    ensure(!is_live || entry.choice.is_some(), "RUN-4", || {
+        format!("{} was dispatched without a choice", state.name_of(node))
+    })?;
+    if entry.child_of.is_some() {
+        return Ok(());
+    }
+    let mut expected = Upstream::default();
+    for upstream in &state.workflow.task(node).depends_on {
+        match state.node(*upstream).status {
+            TaskStatus::Success => expected.succeeded += 1,
+            TaskStatus::Skipped => expected.skipped += 1,
+            TaskStatus::Failed | TaskStatus::Cancelled => expected.failed += 1,
+            _ => {}
+        }
+    }
+    ensure(entry.upstream == expected, "FANIN", || {
+        format!("{}: counted {:?}, really {expected:?}", state.name_of(node), entry.upstream)
+    })?;
+    let Some(group) = entry.group else { return Ok(()) };
+    let children = || group.children().map(|child| state.node(child));
+    let open = children().filter(|child| !child.status.is_terminal()).count() as u32;
+    ensure(group.open == open, "FANIN", || format!("{}: {} open, really {open}", state.name_of(node), group.open))
+}
+
+fn check_counts(state: &RunState) -> Result<(), Violation> {
+    let takes_part = || state.nodes().iter().filter(|node| !node.retired);
+    let open = takes_part().filter(|node| !node.status.is_terminal()).count() as u32;
+    ensure(state.open() == open, "FANIN", || format!("{} open, really {open}", state.open()))?;
+    for node in state.nodes() {
+        let waits = matches!(node.status, TaskStatus::RetryWait);
+        ensure(!waits || node.due_at.is_some(), "LIVE-1", || "a retry has no due time".to_owned())?;
+    }
+    Ok(())
+}
+
+/// RUN-3: a terminal run has no live attempt, and a run with nothing left to do is terminal.
+fn check_end(state: &RunState) -> Result<(), Violation> {
+    let live = state.live().count();
+    ensure(!state.status.is_terminal() || (live == 0 && state.open() == 0), "RUN-3", || {
+        format!("the run is {} with {live} live attempts and {} open tasks", state.status, state.open())
+    })?;
+    let is_going = matches!(state.status, RunStatus::Running | RunStatus::Paused);
+    ensure(!is_going || state.open() > 0, "LIVE-1", || "nothing is open, yet the run goes on".to_owned())
+}

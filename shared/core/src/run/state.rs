@@ -1,0 +1,358 @@
+//! The state of a run: what folding its journal gives.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::event::{Failure, Progress, SkipReason, Submission};
+use super::status::{RunStatus, TaskStatus};
+use crate::ids::{AttemptKey, NodeIx, RunId};
+use crate::policy::{Choice, HoldReason};
+use crate::time::Timestamp;
+use crate::workflow::expression::Scope;
+use crate::workflow::{Task, Workflow};
+
+/// A run. Built only by [`RunState::submitted`] and [`RunState::evolve`].
+#[derive(Debug, Clone)]
+pub struct RunState {
+    /// The definition it was submitted with.
+    pub workflow: Arc<Workflow>,
+    /// What was asked for.
+    pub submission: Arc<Submission>,
+    /// State of the run.
+    pub status: RunStatus,
+    /// Priority of the run, 1 to 10; an operator may change it.
+    pub priority: Option<u8>,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// When it was first admitted.
+    pub admitted_at: Option<Timestamp>,
+    /// When it ended, for terminal runs.
+    pub finished_at: Option<Timestamp>,
+    /// Who ended it and why, for cancelled runs.
+    pub cancelled: Option<(String, String)>,
+    /// Choices in the order they were first made; events refer to them by index.
+    pub choices: Vec<Arc<Choice>>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) index: Index,
+    facts: Arc<Value>,
+}
+
+/// One task, or one child of a `for_each` task.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Node {
+    /// State.
+    pub status: TaskStatus,
+    /// Epoch, from 1; one more each time the task is reset.
+    pub epoch: u32,
+    /// Attempt within the epoch; 0 before the first.
+    pub attempt: u32,
+    /// Attempts over all epochs.
+    pub attempts_total: u32,
+    /// Index of the choice in force.
+    pub choice: Option<u32>,
+    /// Used slots recorded with the choice.
+    pub usage: Vec<u32>,
+    /// What it waits for while HELD.
+    pub hold: Option<HoldReason>,
+    /// Pools that were full while HELD for a pool.
+    pub full_pools: Vec<String>,
+    /// Whether a person has approved it in this epoch.
+    pub approved: bool,
+    /// When it became READY in this epoch; the start of its queue time.
+    pub ready_at: Option<Timestamp>,
+    /// When the attempt was queued.
+    pub queued_at: Option<Timestamp>,
+    /// When the attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When the task ended.
+    pub finished_at: Option<Timestamp>,
+    /// When time itself changes it: a retry is due, a hold ends, the attempt times out.
+    pub due_at: Option<Timestamp>,
+    /// Output after success.
+    pub output: Option<Arc<Value>>,
+    /// The last failure.
+    pub failure: Option<Arc<Failure>>,
+    /// Why it was skipped.
+    pub skipped: Option<SkipReason>,
+    /// The last progress of the live attempt.
+    pub progress: Option<Arc<Progress>>,
+    /// The last checkpoint; survives attempts and epochs.
+    pub checkpoint: Option<Arc<Value>>,
+    /// Counts of its direct upstream tasks by how they ended.
+    pub upstream: Upstream,
+    /// The children, once a `for_each` task has expanded.
+    pub group: Option<Group>,
+    /// For a child: its `for_each` task, its item's index and the item.
+    pub child_of: Option<Arc<ChildOf>>,
+    /// A child left behind by a reset of its `for_each` task; it no longer takes part.
+    pub retired: bool,
+}
+
+/// How the direct upstream tasks of a task have ended so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Upstream {
+    /// SUCCESS.
+    pub succeeded: u32,
+    /// SKIPPED.
+    pub skipped: u32,
+    /// FAILED or CANCELLED.
+    pub failed: u32,
+}
+
+impl Upstream {
+    /// Upstream tasks that have ended.
+    pub fn ended(self) -> u32 {
+        self.succeeded + self.skipped + self.failed
+    }
+}
+
+/// The children of an expanded `for_each` task: nodes `first .. first + count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// The first child.
+    pub first: NodeIx,
+    /// Number of children.
+    pub count: u32,
+    /// Children that have not ended.
+    pub open: u32,
+    /// Children that FAILED or were CANCELLED.
+    pub failed: u32,
+}
+
+impl Group {
+    /// The children, in item order.
+    pub fn children(self) -> impl DoubleEndedIterator<Item = NodeIx> {
+        (self.first.0..self.first.0 + self.count).map(NodeIx)
+    }
+}
+
+/// The place of a child in its `for_each` task.
+#[derive(Debug, PartialEq)]
+pub struct ChildOf {
+    /// The `for_each` task.
+    pub parent: NodeIx,
+    /// Index of the item.
+    pub index: u32,
+    /// The item.
+    pub item: Value,
+}
+
+/// Derived sets that keep every question O(answer) instead of O(tasks).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Index {
+    /// READY.
+    pub ready: BTreeSet<NodeIx>,
+    /// HELD.
+    pub held: BTreeSet<NodeIx>,
+    /// QUEUED or RUNNING with a live attempt.
+    pub live: BTreeSet<NodeIx>,
+    /// Nodes with a `due_at`.
+    pub due: BTreeSet<(Timestamp, NodeIx)>,
+    /// Nodes that have not ended, without retired ones.
+    pub open: u32,
+    /// Nodes that FAILED, without retired ones and children.
+    pub failed: u32,
+    /// Attempts that were ended from our side and have not been heard of since.
+    pub fenced: BTreeSet<AttemptKey>,
+    /// Refused reports recorded so far.
+    pub refused: u32,
+}
+
+impl RunState {
+    /// The state after the first event.
+    pub fn submitted(workflow: Arc<Workflow>, submission: Arc<Submission>, at: Timestamp) -> RunState {
+        let nodes = vec![Node { epoch: 1, ..Node::default() }; workflow.tasks.len()];
+        let index = Index { open: u32::try_from(nodes.len()).unwrap_or(u32::MAX), ..Index::default() };
+        let facts = Arc::new(json!({
+            "id": submission.run,
+            "workflow": workflow.name,
+            "client_id": submission.client_id,
+            "inputs": *submission.inputs,
+            "metadata": *submission.metadata,
+            "submitted_at": at.to_string(),
+        }));
+        RunState {
+            status: RunStatus::Pending,
+            priority: submission.priority.or(workflow.priority),
+            submitted_at: at,
+            admitted_at: None,
+            finished_at: None,
+            cancelled: None,
+            choices: Vec::new(),
+            nodes,
+            index,
+            facts,
+            workflow,
+            submission,
+        }
+    }
+
+    /// The run.
+    pub fn id(&self) -> RunId {
+        self.submission.run
+    }
+
+    /// All nodes: the tasks in document order, then the children of expanded `for_each` tasks.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node, if there is one.
+    pub fn get(&self, node: NodeIx) -> Option<&Node> {
+        self.nodes.get(node.index())
+    }
+
+    /// The node.
+    ///
+    /// # Panics
+    /// When there is none: events and validated commands refer to existing nodes only.
+    pub fn node(&self, node: NodeIx) -> &Node {
+        &self.nodes[node.index()]
+    }
+
+    /// The definition a node follows: a child follows its `for_each` task's.
+    pub fn task_of(&self, node: NodeIx) -> &Task {
+        match &self.node(node).child_of {
+            Some(child) => self.workflow.task(child.parent),
+            None => self.workflow.task(node),
+        }
+    }
+
+    /// The name of a node for people: `train`, or `train[3]` for a child.
+    pub fn name_of(&self, node: NodeIx) -> String {
+        match self.get(node) {
+            Some(Node { child_of: Some(child), .. }) => {
+                format!("{}[{}]", self.workflow.task(child.parent).id, child.index)
+            }
+            Some(_) => self.workflow.task(node).id.clone(),
+            None => format!("node {}", node.0),
+        }
+    }
+
+    /// The node with this name, as [`RunState::name_of`] prints it.
+    pub fn find(&self, name: &str) -> Option<NodeIx> {
+        if let Some(node) = self.workflow.find(name) {
+            return Some(node);
+        }
+        let (task, index) = name.strip_suffix(']')?.rsplit_once('[')?;
+        let group = self.node(self.workflow.find(task)?).group?;
+        let index: u32 = index.parse().ok()?;
+        (index < group.count).then(|| NodeIx(group.first.0 + index))
+    }
+
+    /// The choice in force for a node.
+    pub fn choice_of(&self, node: NodeIx) -> Option<&Arc<Choice>> {
+        self.node(node).choice.map(|index| &self.choices[index as usize])
+    }
+
+    /// Tasks the policy is to be asked about.
+    pub fn ready(&self) -> impl Iterator<Item = NodeIx> + '_ {
+        self.index.ready.iter().copied()
+    }
+
+    /// HELD tasks.
+    pub fn held(&self) -> impl Iterator<Item = NodeIx> + '_ {
+        self.index.held.iter().copied()
+    }
+
+    /// Live attempts.
+    pub fn live(&self) -> impl Iterator<Item = AttemptKey> + '_ {
+        self.index.live.iter().map(|&node| self.attempt_of(node))
+    }
+
+    /// Attempts ended from our side that have not been heard of since.
+    pub fn fenced(&self) -> impl Iterator<Item = AttemptKey> + '_ {
+        self.index.fenced.iter().copied()
+    }
+
+    /// The earliest time at which time itself changes this run.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.index.due.first().map(|&(at, _)| at)
+    }
+
+    /// The current attempt of a node.
+    pub fn attempt_of(&self, node: NodeIx) -> AttemptKey {
+        let Node { epoch, attempt, .. } = *self.node(node);
+        AttemptKey { run: self.id(), node, epoch, attempt }
+    }
+
+    /// The key under which a node holds slots or stands in line: its live attempt, or the attempt it waits to make.
+    pub fn lease_key_of(&self, node: NodeIx) -> Option<AttemptKey> {
+        let current = self.attempt_of(node);
+        match self.node(node).status {
+            _ if self.is_live(node) => Some(current),
+            TaskStatus::Held if self.node(node).hold == Some(HoldReason::Pool) => {
+                Some(AttemptKey { attempt: current.attempt + 1, ..current })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the node has a live attempt (an expanded `for_each` task has none of its own).
+    pub fn is_live(&self, node: NodeIx) -> bool {
+        self.index.live.contains(&node)
+    }
+
+    /// Whether this very attempt is live.
+    pub fn is_live_attempt(&self, key: AttemptKey) -> bool {
+        key.run == self.id()
+            && self.get(key.node).is_some_and(|_| self.is_live(key.node) && self.attempt_of(key.node) == key)
+    }
+
+    /// Number of nodes that have not ended.
+    pub fn open(&self) -> u32 {
+        self.index.open
+    }
+
+    /// Number of tasks that failed.
+    pub fn failed(&self) -> u32 {
+        self.index.failed
+    }
+
+    /// What expressions and references see from `node`.
+    pub fn scope(&self, node: NodeIx) -> NodeScope<'_> {
+        NodeScope { state: self, node }
+    }
+
+    /// Facts of the run for expressions and policy rules: `id`, `workflow`, `client_id`, `inputs`, `metadata`,
+    /// `submitted_at`.
+    pub fn facts(&self) -> &Value {
+        &self.facts
+    }
+}
+
+/// A run seen from one of its nodes.
+#[derive(Clone, Copy)]
+pub struct NodeScope<'a> {
+    state: &'a RunState,
+    node: NodeIx,
+}
+
+impl Scope for NodeScope<'_> {
+    fn inputs(&self) -> &Value {
+        &self.state.submission.inputs
+    }
+
+    fn output(&self, task: &str) -> Option<&Value> {
+        let node = self.state.node(self.state.workflow.find(task)?);
+        match (&node.output, node.status) {
+            (Some(output), _) => Some(output),
+            (None, TaskStatus::Success) => Some(&Value::Null),
+            (None, _) => None,
+        }
+    }
+
+    fn status(&self, task: &str) -> Option<&'static str> {
+        Some(self.state.node(self.state.workflow.find(task)?).status.as_str())
+    }
+
+    fn item(&self) -> Option<(&Value, u32)> {
+        self.state.node(self.node).child_of.as_ref().map(|child| (&child.item, child.index))
+    }
+
+    fn run(&self) -> &Value {
+        &self.state.facts
+    }
+}
