@@ -195,8 +195,24 @@ impl Workflow {
     /// When the tasks contain a cycle, a duplicate id or an index out of range: validation has excluded those.
     pub fn assemble(header: Header, tasks: Vec<Task>) -> Workflow {
         let graph = Graph::of(&tasks);
-        let Header { name, description, client_id, priority, sla, inputs } = header;
-        Workflow { name, description, client_id, priority, sla, inputs, tasks, graph }
+        let Header {
+            name,
+            description,
+            client_id,
+            priority,
+            sla,
+            inputs,
+        } = header;
+        Workflow {
+            name,
+            description,
+            client_id,
+            priority,
+            sla,
+            inputs,
+            tasks,
+            graph,
+        }
     }
 
     /// The task with this id.
@@ -232,7 +248,11 @@ impl Workflow {
                 stack.extend(self.dependents(node));
             }
         }
-        self.topological().iter().copied().filter(|node| member[node.index()]).collect()
+        self.topological()
+            .iter()
+            .copied()
+            .filter(|node| member[node.index()])
+            .collect()
     }
 }
 
@@ -259,7 +279,12 @@ impl Graph {
                 *slot += 1;
             }
         }
-        let mut graph = Graph { by_id, starts, edges, topological: Vec::new() };
+        let mut graph = Graph {
+            by_id,
+            starts,
+            edges,
+            topological: Vec::new(),
+        };
         graph.topological = graph.sort(tasks);
         graph
     }
@@ -267,7 +292,10 @@ impl Graph {
     /// Kahn's algorithm.
     fn sort(&self, tasks: &[Task]) -> Vec<NodeIx> {
         let mut open: Vec<usize> = tasks.iter().map(|task| task.depends_on.len()).collect();
-        let mut order: Vec<NodeIx> = (0..tasks.len()).filter(|&i| open[i] == 0).map(NodeIx::new).collect();
+        let mut order: Vec<NodeIx> = (0..tasks.len())
+            .filter(|&i| open[i] == 0)
+            .map(NodeIx::new)
+            .collect();
         let mut done = 0;
         while done < order.len() {
             let node = order[done].index();
@@ -286,8 +314,12 @@ impl Graph {
 
 impl ResourceClass {
     /// All classes.
-    pub const ALL: [ResourceClass; 4] =
-        [ResourceClass::Cpu, ResourceClass::Gpu, ResourceClass::Memory, ResourceClass::Compute];
+    pub const ALL: [ResourceClass; 4] = [
+        ResourceClass::Cpu,
+        ResourceClass::Gpu,
+        ResourceClass::Memory,
+        ResourceClass::Compute,
+    ];
 
     /// The name used in documents and answers.
     pub fn as_str(self) -> &'static str {

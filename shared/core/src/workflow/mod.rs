@@ -5,6 +5,7 @@
 
 pub mod definition;
 pub mod expression;
+pub mod reference;
 pub mod template;
 
 pub use definition::{
