@@ -1,1 +1,24 @@
-//! engine
+//! The use cases of Master Orchestrator and the ports they need.
+//!
+//! A host (the embedded one, Lambda, the simulator) provides [`ports`] and calls the [`engine::Engine`]: [`submit`] starts a
+//! run, [`handle`] takes messages, both go through the loop in [`drive`]. Nothing here knows a database, a queue or a
+//! runtime.
+//!
+//! Reading order: [`drive`], [`decision`], [`handle`], [`effects`], then [`ports`] and [`record`].
+
+// Hosts poll these futures on one thread or with concrete types; no caller needs them boxed or `Send` by contract.
+#![expect(async_fn_in_trait)]
+
+extern crate alloc;
+
+pub mod decision;
+pub mod drive;
+pub mod effects;
+pub mod engine;
+pub mod envelope;
+pub mod error;
+pub mod handle;
+pub mod ports;
+pub mod record;
+pub mod submit;
+pub mod token;

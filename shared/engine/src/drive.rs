@@ -1,0 +1,249 @@
+//! Load, decide, append, carry out: the loop every function goes through.
+
+use std::sync::Arc;
+
+use orchestrator_core::ids::{AttemptKey, RunId};
+use orchestrator_core::run::{
+    self, Command, Effect, Event, Outcome, Rejection, RunState, RunStatus, Submission,
+};
+use orchestrator_core::time::Timestamp;
+use orchestrator_core::workflow::Workflow;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::ports::event_bus::Committed;
+use crate::ports::journal::{self, Append, Blob};
+use crate::ports::run_index::RunSummary;
+use crate::ports::{Clock, EventBus, Journal, Ports, SessionCache};
+use crate::record;
+
+/// How often a turn is tried again after losing a race.
+pub const CONFLICTS_MAX: u32 = 16;
+
+/// A loaded run and what has been decided about it since the last append.
+#[derive(Debug)]
+pub struct Session {
+    state: RunState,
+    seq: u64,
+    /// Time of the turn: every event of one append happens at one time.
+    now: Timestamp,
+    outcome: Outcome,
+    status_stored: Option<RunStatus>,
+    blobs: Vec<Blob>,
+    /// Leases taken for this turn; those the run does not end up holding are given back.
+    taken: Vec<AttemptKey>,
+}
+
+impl Session {
+    /// Starts a run that is not stored yet.
+    pub fn submit(
+        workflow: Arc<Workflow>,
+        definition: Blob,
+        submission: Submission,
+        now: Timestamp,
+    ) -> Session {
+        let (state, outcome) = run::submit(workflow, Arc::new(submission), now);
+        Session {
+            state,
+            seq: 0,
+            now,
+            outcome,
+            status_stored: None,
+            blobs: vec![definition],
+            taken: Vec::new(),
+        }
+    }
+
+    /// The run, as it will be once the pending events are appended.
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// The time of this turn.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Appends of the run so far.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Events decided but not appended yet.
+    pub fn pending(&self) -> &[Event] {
+        &self.outcome.events
+    }
+
+    /// Decides a command and keeps its outcome for the next append.
+    ///
+    /// # Errors
+    /// When the run refuses it; nothing changed.
+    pub fn execute(&mut self, command: Command) -> Result<(), Rejection> {
+        let outcome = run::decide(&mut self.state, command, self.now)?;
+        self.outcome.extend(outcome);
+        Ok(())
+    }
+
+    /// Notes leases taken for this turn.
+    pub fn note_taken(&mut self, keys: impl IntoIterator<Item = AttemptKey>) {
+        self.taken.extend(keys);
+    }
+
+    /// Adds everything owed, for messages that were delivered before.
+    pub fn owe_everything(&mut self) {
+        let effects = self.state.outstanding();
+        self.outcome.extend(Outcome {
+            events: Vec::new(),
+            effects,
+        });
+    }
+
+    /// Adds an effect owed to the outside.
+    pub fn owe(&mut self, effect: Effect) {
+        self.outcome.extend(Outcome {
+            events: Vec::new(),
+            effects: vec![effect],
+        });
+    }
+
+    fn is_clean(&self) -> bool {
+        self.outcome.events.is_empty()
+    }
+}
+
+impl<P: Ports> Engine<P> {
+    /// Runs `step` on the loaded run, appends what it decided and carries out what that made due. Loses a race: loads and
+    /// decides again.
+    ///
+    /// # Errors
+    /// The step's own, and those of loading and appending.
+    pub async fn drive<T>(
+        &self,
+        run: RunId,
+        mut step: impl AsyncFnMut(&mut Session) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut taken = Vec::new();
+        for _ in 0..CONFLICTS_MAX {
+            let mut session = self.session(run).await?;
+            session.now = self.ports.clock().now();
+            session.note_taken(std::mem::take(&mut taken));
+            let result = match step(&mut session).await {
+                Ok(result) => result,
+                Err(error) => {
+                    if session.is_clean() {
+                        self.ports.session_cache().put(session);
+                    }
+                    return Err(error);
+                }
+            };
+            match self.commit(&mut session).await {
+                Ok(()) => {
+                    self.ports.session_cache().put(session);
+                    return Ok(result);
+                }
+                Err(Error::Journal(journal::Error::Conflict { .. })) => taken = session.taken,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::TooManyConflicts {
+            run,
+            tries: CONFLICTS_MAX,
+        })
+    }
+
+    /// Stores a new run and carries out what it made due.
+    ///
+    /// # Errors
+    /// When it cannot be stored; a `Conflict` means that the run exists already.
+    pub async fn start(&self, mut session: Session) -> Result<(), Error> {
+        self.commit(&mut session).await?;
+        self.ports.session_cache().put(session);
+        Ok(())
+    }
+
+    async fn session(&self, run: RunId) -> Result<Session, Error> {
+        match self.ports.session_cache().take(run) {
+            Some(session) => Ok(session),
+            None => self.load(run).await,
+        }
+    }
+
+    /// Loads a run by replaying its journal.
+    ///
+    /// # Errors
+    /// When there is no such run, or its journal cannot be read.
+    pub async fn load(&self, run: RunId) -> Result<Session, Error> {
+        let mut seq = 0;
+        let mut state: Option<RunState> = None;
+        for append in self.ports.journal().load(run, 0).await.map_err(Error::Journal)? {
+            let corrupt = |detail: String| {
+                Error::Journal(journal::Error::Corrupt {
+                    run,
+                    seq: append.seq,
+                    detail,
+                })
+            };
+            if append.seq != seq + 1 {
+                return Err(corrupt(format!("append {} follows append {seq}", append.seq)));
+            }
+            seq = append.seq;
+            let (at, events) = record::decode(&append.record).map_err(|error| corrupt(error.to_string()))?;
+            for event in &events {
+                match (&mut state, event) {
+                    (None, Event::RunSubmitted(submission)) => {
+                        let workflow = self.definition(run, submission.definition).await?;
+                        state = Some(RunState::submitted(workflow, Arc::clone(submission), at));
+                    }
+                    (Some(state), event) => state.evolve(event, at),
+                    (None, _) => return Err(corrupt("the first event is not the submission".to_owned())),
+                }
+            }
+        }
+        let state = state.ok_or(Error::UnknownRun(run))?;
+        let status_stored = Some(state.status);
+        Ok(Session {
+            state,
+            seq,
+            now: self.ports.clock().now(),
+            outcome: Outcome::default(),
+            status_stored,
+            blobs: Vec::new(),
+            taken: Vec::new(),
+        })
+    }
+
+    /// Appends what the session has decided, then carries out what is due.
+    async fn commit(&self, session: &mut Session) -> Result<(), Error> {
+        let at = session.now;
+        let events = std::mem::take(&mut session.outcome.events);
+        let effects = std::mem::take(&mut session.outcome.effects);
+        if !events.is_empty() {
+            let state = &session.state;
+            let has_new_status = session.status_stored != Some(state.status);
+            let append = Append {
+                run: state.id(),
+                seq: session.seq + 1,
+                record: record::encode(at, &events),
+                summary: has_new_status.then(|| RunSummary::of(state)),
+                blobs: std::mem::take(&mut session.blobs),
+            };
+            self.ports
+                .journal()
+                .append(append)
+                .await
+                .map_err(Error::Journal)?;
+            session.seq += 1;
+            session.status_stored = Some(state.status);
+            let committed = Committed {
+                run: state.id(),
+                seq: session.seq,
+                at,
+                events: &events,
+                status: state.status,
+            };
+            self.ports.event_bus().publish(committed).await?;
+        }
+        self.carry_out(&session.state, effects, std::mem::take(&mut session.taken))
+            .await
+    }
+}

@@ -1,0 +1,154 @@
+//! Carrying out what an append made due.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use orchestrator_core::ids::AttemptKey;
+use orchestrator_core::run::{Effect, Failure, FailureClass, Report, ReportKind, RunState};
+
+use crate::engine::Engine;
+use crate::envelope::Envelope;
+use crate::error::Error;
+use crate::ports::compute::Dispatch;
+use crate::ports::messages::{Body, Candidates, Message};
+use crate::ports::{Compute, Messages, Pools, Ports};
+
+impl<P: Ports> Engine<P> {
+    /// Carries out the effects that later events of the same append have not overtaken, in an order that never hands out a
+    /// slot before whatever held it was told to stop. `taken` are leases taken for this turn; those the run does not hold
+    /// are given back.
+    pub(crate) async fn carry_out(
+        &self,
+        state: &RunState,
+        effects: Vec<Effect>,
+        taken: Vec<AttemptKey>,
+    ) -> Result<(), Error> {
+        let mut due = Due::default();
+        for effect in effects.into_iter().filter(|effect| state.still_owes(*effect)) {
+            due.sort_in(effect);
+        }
+        due.releases
+            .extend(taken.into_iter().filter(|key| !holds(state, *key)));
+        let mut messages = due.messages(state);
+        if !due.stops.is_empty() {
+            self.ports.compute().stop(due.stops).await?;
+        }
+        if !due.releases.is_empty() {
+            let releases: Vec<AttemptKey> = due.releases.into_iter().collect();
+            messages.extend(granted(self.ports.pools().release(&releases).await?));
+        }
+        if !due.dispatches.is_empty() {
+            let dispatches = self.envelopes(state, due.dispatches, &mut messages);
+            self.ports.compute().dispatch(dispatches).await?;
+        }
+        if !messages.is_empty() {
+            self.ports.messages().send(messages).await?;
+        }
+        Ok(())
+    }
+
+    fn envelopes(
+        &self,
+        state: &RunState,
+        keys: Vec<AttemptKey>,
+        messages: &mut Vec<Message>,
+    ) -> Vec<Dispatch> {
+        let mut dispatches = Vec::with_capacity(keys.len());
+        for key in keys {
+            match Envelope::of(state, key, self.tokens.sign(key)) {
+                Ok(envelope) => {
+                    let choice = state
+                        .choice_of(key.node)
+                        .expect("an envelope was made from its choice");
+                    dispatches.push(Dispatch {
+                        key,
+                        choice: Arc::clone(choice),
+                        envelope: Arc::new(envelope),
+                    });
+                }
+                Err(message) => messages.push(failed(key, message)),
+            }
+        }
+        dispatches
+    }
+}
+
+/// Effects sorted by kind.
+#[derive(Default)]
+struct Due {
+    stops: Vec<AttemptKey>,
+    releases: BTreeSet<AttemptKey>,
+    dispatches: Vec<AttemptKey>,
+    admits: bool,
+    decides: bool,
+}
+
+impl Due {
+    fn sort_in(&mut self, effect: Effect) {
+        match effect {
+            Effect::Stop(key) => self.stops.push(key),
+            Effect::Release(key) => drop(self.releases.insert(key)),
+            Effect::Dispatch(key) => self.dispatches.push(key),
+            Effect::Admit => self.admits = true,
+            Effect::Decide => self.decides = true,
+        }
+    }
+
+    fn messages(&self, state: &RunState) -> Vec<Message> {
+        let run = state.id();
+        let admit = self.admits.then_some(Message {
+            run,
+            body: Body::Admit,
+        });
+        let decide = self.decides.then_some(Message {
+            run,
+            body: Body::Decide(Candidates::Ready),
+        });
+        admit.into_iter().chain(decide).collect()
+    }
+}
+
+fn holds(state: &RunState, key: AttemptKey) -> bool {
+    if key.is_admission() {
+        !state.status.is_terminal()
+    } else {
+        state.lease_key_of(key.node) == Some(key)
+    }
+}
+
+/// Messages that tell the runs of granted attempts.
+pub(crate) fn granted(mut keys: Vec<AttemptKey>) -> Vec<Message> {
+    keys.sort_unstable();
+    let (admissions, attempts): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| key.is_admission());
+    let admit = admissions.into_iter().map(|key| Message {
+        run: key.run,
+        body: Body::Admit,
+    });
+    let decide = attempts
+        .chunk_by(|left, right| left.run == right.run)
+        .map(|keys| Message {
+            run: keys[0].run,
+            body: Body::Decide(Candidates::Granted(keys.to_vec())),
+        });
+    admit.chain(decide).collect()
+}
+
+/// A message that reports an attempt as failed because it cannot be handed over.
+fn failed(key: AttemptKey, message: String) -> Message {
+    let failure = Failure {
+        class: FailureClass::Validation,
+        message,
+        exit_code: None,
+    };
+    let kind = ReportKind::Failure(Arc::new(failure));
+    let report = Report {
+        node: key.node,
+        epoch: key.epoch,
+        attempt: key.attempt,
+        kind,
+    };
+    Message {
+        run: key.run,
+        body: Body::Reports(vec![report]),
+    }
+}

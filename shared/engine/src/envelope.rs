@@ -1,0 +1,93 @@
+//! What an agent gets: one JSON document per attempt.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use orchestrator_core::ids::{AttemptKey, RunId};
+use orchestrator_core::policy::Overrides;
+use orchestrator_core::run::RunState;
+use serde::Serialize;
+use serde_json::Value;
+
+/// The envelope. Field order is the order agents see.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Envelope {
+    /// The run.
+    pub run_id: RunId,
+    /// Name of the workflow.
+    pub workflow: String,
+    /// The task, as in `train`, or `train[3]` for an item of a `for_each`.
+    pub task_id: String,
+    /// The item of a `for_each`; `null` otherwise.
+    pub item: Value,
+    /// Its index; `null` otherwise.
+    pub item_index: Option<u32>,
+    /// Epoch of the task, from 1.
+    pub epoch: u32,
+    /// Attempt within the epoch, from 1.
+    pub attempt: u32,
+    /// The agent.
+    pub agent: String,
+    /// What it is asked to do.
+    pub action: String,
+    /// Parameters, with every reference resolved.
+    pub params: Arc<Value>,
+    /// The run's inputs.
+    pub inputs: Arc<Value>,
+    /// Outputs of the direct upstream tasks that have one.
+    pub dependencies: BTreeMap<String, Arc<Value>>,
+    /// Where and how the policy wants it done.
+    pub overrides: Overrides,
+    /// Longest run time of this attempt, seconds; `null`: unlimited.
+    pub timeout_seconds: Option<f64>,
+    /// The last checkpoint the task reported; `null` when there is none.
+    pub checkpoint: Option<Arc<Value>>,
+    /// W3C trace context of the run.
+    pub traceparent: Option<String>,
+    /// Proves to the API that a report comes from this attempt's agent.
+    pub token: String,
+}
+
+impl Envelope {
+    /// The envelope of a live attempt.
+    ///
+    /// # Errors
+    /// With the reference that has no value; the run checks references before the task becomes ready, so this is a
+    /// change of its inputs under it.
+    pub fn of(state: &RunState, key: AttemptKey, token: String) -> Result<Envelope, String> {
+        let node = state.node(key.node);
+        let task = state.task_of(key.node);
+        let choice = state.choice_of(key.node).ok_or("the attempt has no choice")?;
+        let params = task
+            .params
+            .resolve(&state.scope(key.node))
+            .map_err(|error| error.to_string())?;
+        let output = |upstream: &orchestrator_core::ids::NodeIx| {
+            let output = state.node(*upstream).output.clone()?;
+            Some((state.workflow.task(*upstream).id.clone(), output))
+        };
+        let (item, item_index) = match &node.child_of {
+            Some(child) => (child.item.clone(), Some(child.index)),
+            None => (Value::Null, None),
+        };
+        Ok(Envelope {
+            run_id: key.run,
+            workflow: state.workflow.name.clone(),
+            task_id: state.name_of(key.node),
+            item,
+            item_index,
+            epoch: key.epoch,
+            attempt: key.attempt,
+            agent: task.agent.clone(),
+            action: task.action.clone(),
+            params,
+            inputs: Arc::clone(&state.submission.inputs),
+            dependencies: task.depends_on.iter().filter_map(output).collect(),
+            overrides: choice.overrides.clone(),
+            timeout_seconds: choice.timeout_ms.map(|millis| millis as f64 / 1000.0),
+            checkpoint: node.checkpoint.clone(),
+            traceparent: state.submission.traceparent.clone(),
+            token,
+        })
+    }
+}

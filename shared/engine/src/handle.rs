@@ -1,0 +1,68 @@
+//! From messages to use cases. Any number of messages of one run are handled in one turn, with one append.
+
+use orchestrator_core::ids::RunId;
+use orchestrator_core::run::{Command, Rejection};
+
+use crate::drive::Session;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::ports::Ports;
+use crate::ports::messages::{Body, Candidates};
+
+impl<P: Ports> Engine<P> {
+    /// Handles messages of `run`. Idempotent: what is done already changes nothing.
+    ///
+    /// # Errors
+    /// When nothing is known to have been done; deliver the messages again if the error is transient.
+    pub async fn handle(&self, run: RunId, bodies: &[Body]) -> Result<(), Error> {
+        self.drive(run, async |session: &mut Session| {
+            for body in bodies {
+                self.handle_one(session, body).await?;
+            }
+            self.decide_in_turn(session).await
+        })
+        .await
+    }
+
+    /// An operator's command.
+    ///
+    /// # Errors
+    /// When the run refuses it, or cannot be read or written.
+    pub async fn operate(&self, run: RunId, command: Command) -> Result<(), Error> {
+        self.drive(run, async |session: &mut Session| {
+            session.execute(command.clone())?;
+            self.decide_in_turn(session).await
+        })
+        .await
+    }
+
+    async fn handle_one(&self, session: &mut Session, body: &Body) -> Result<(), Error> {
+        match body {
+            Body::Admit => self.admit(session).await,
+            Body::Decide(candidates) => self.answer(session, candidates).await,
+            Body::Tick => Ok(session.execute(Command::Tick)?),
+            Body::Recover => {
+                session.owe_everything();
+                session.execute(Command::Tick)?;
+                self.answer(session, &Candidates::Waiting).await
+            }
+            Body::Reports(reports) => {
+                for report in reports {
+                    match session.execute(Command::Report(report.clone())) {
+                        Ok(()) | Err(Rejection::UnknownTask(_)) => {}
+                        Err(rejection) => return Err(rejection.into()),
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Hosts that keep everything in one process decide in the turn that made tasks ready: one append for both.
+    pub(crate) async fn decide_in_turn(&self, session: &mut Session) -> Result<(), Error> {
+        if self.options.decides_in_turn && session.state().ready().next().is_some() {
+            self.answer(session, &Candidates::Ready).await?;
+        }
+        Ok(())
+    }
+}

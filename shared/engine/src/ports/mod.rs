@@ -1,0 +1,65 @@
+//! What the engine needs from its host: one small trait a file. Adapters live in `orchestrator-embedded` (SQLite, local
+//! processes) and in the AWS host (DynamoDB, SQS, Batch). `orchestrator-testkit` has in-memory ones and the contract
+//! suites every adapter must pass.
+//!
+//! The traits are asynchronous but know no runtime: the embedded host polls them on one thread, Lambda on tokio, the
+//! simulator one step at a time.
+
+pub mod clock;
+pub mod compute;
+pub mod event_bus;
+pub mod idempotency;
+pub mod journal;
+pub mod messages;
+pub mod pools;
+pub mod rate_limits;
+pub mod run_index;
+pub mod session_cache;
+
+pub use clock::Clock;
+pub use compute::Compute;
+pub use event_bus::EventBus;
+pub use idempotency::Idempotency;
+pub use journal::Journal;
+pub use messages::Messages;
+pub use pools::Pools;
+pub use rate_limits::RateLimits;
+pub use run_index::RunIndex;
+pub use session_cache::SessionCache;
+
+/// Everything a host provides, put together once at start.
+pub trait Ports {
+    /// See [`Journal`].
+    type Journal: Journal;
+    /// See [`RunIndex`].
+    type RunIndex: RunIndex;
+    /// See [`Messages`].
+    type Messages: Messages;
+    /// See [`Pools`].
+    type Pools: Pools;
+    /// See [`Compute`].
+    type Compute: Compute;
+    /// See [`EventBus`].
+    type EventBus: EventBus;
+    /// See [`Clock`].
+    type Clock: Clock;
+    /// See [`SessionCache`].
+    type SessionCache: SessionCache;
+
+    /// The journal.
+    fn journal(&self) -> &Self::Journal;
+    /// The index of runs.
+    fn run_index(&self) -> &Self::RunIndex;
+    /// The messages between functions.
+    fn messages(&self) -> &Self::Messages;
+    /// The pools.
+    fn pools(&self) -> &Self::Pools;
+    /// Where agents are.
+    fn compute(&self) -> &Self::Compute;
+    /// Who wants to know what happened.
+    fn event_bus(&self) -> &Self::EventBus;
+    /// The time.
+    fn clock(&self) -> &Self::Clock;
+    /// Loaded runs kept between turns.
+    fn session_cache(&self) -> &Self::SessionCache;
+}

@@ -1,0 +1,41 @@
+//! Concurrency limits across runs.
+
+use orchestrator_core::ids::AttemptKey;
+use orchestrator_core::pool::{LeaseAnswer, LeaseRequest, PoolUsage};
+
+use crate::error::HostError;
+
+/// Grants slots of named pools.
+///
+/// Contract, checked by the testkit's `pools` suite: leases of a pool never exceed its capacity (POOL-1); all pools of a
+/// request are taken or none; a key that holds its lease and asks again is `Taken` again, one that waits keeps its place;
+/// a freed slot is granted at once to the first waiter that can use it (POOL-3), in [`LeaseRequest::order`].
+pub trait Pools {
+    /// Takes leases; one answer per request, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be reached; some leases may have been taken, asking again settles it.
+    async fn take(&self, requests: &[LeaseRequest]) -> Result<Vec<Taken>, HostError>;
+
+    /// Gives back leases and places in line; unknown keys are fine. Returns the attempts that were granted the freed
+    /// slots; whoever gets the list tells their runs.
+    ///
+    /// # Errors
+    /// When the store cannot be reached; releasing again settles it.
+    async fn release(&self, keys: &[AttemptKey]) -> Result<Vec<AttemptKey>, HostError>;
+
+    /// How full the pools are, sorted by name.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn usage(&self) -> Result<Vec<PoolUsage>, HostError>;
+}
+
+/// The answer to one request, with what was seen while answering.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The answer.
+    pub answer: LeaseAnswer,
+    /// Used slots of each demanded pool just before, in the order of the demands; recorded with the decision.
+    pub usage: Vec<u32>,
+}

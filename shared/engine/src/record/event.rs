@@ -1,0 +1,343 @@
+//! The persisted form of each event.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use minicbor::bytes::ByteArray;
+use minicbor::{Decode, Encode};
+use orchestrator_core::ids::{NodeIx, RunId};
+use orchestrator_core::run::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::time::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Error;
+use super::choice::{self, PersistedChoice};
+
+/// JSON as text inside a record.
+type Json<'a> = Cow<'a, str>;
+
+#[derive(Debug, Encode, Decode)]
+#[cbor(flat)]
+pub(super) enum Persisted<'a> {
+    #[n(0)]
+    RunSubmitted {
+        #[n(0)]
+        run: ByteArray<16>,
+        #[n(1)]
+        definition: ByteArray<32>,
+        #[b(2)]
+        client_id: Cow<'a, str>,
+        #[b(3)]
+        inputs: Json<'a>,
+        #[b(4)]
+        metadata: Json<'a>,
+        #[n(5)]
+        priority: Option<u8>,
+        #[b(6)]
+        traceparent: Option<Cow<'a, str>>,
+        #[n(7)]
+        needs_admission: bool,
+    },
+    #[n(1)]
+    RunAdmitted,
+    #[n(2)]
+    RunPaused(#[b(0)] Cow<'a, str>),
+    #[n(3)]
+    RunResumed(#[b(0)] Cow<'a, str>),
+    #[n(4)]
+    RunCancelled(#[b(0)] Cow<'a, str>, #[b(1)] Cow<'a, str>),
+    #[n(5)]
+    RunSucceeded,
+    #[n(6)]
+    RunFailed,
+    #[n(7)]
+    RunReopened(#[b(0)] Cow<'a, str>, #[b(1)] Cow<'a, str>),
+    #[n(8)]
+    RunPriorityChanged(#[b(0)] Cow<'a, str>, #[n(1)] u8),
+    #[n(9)]
+    TaskReady(#[n(0)] u32),
+    #[n(10)]
+    TaskExpanded(#[n(0)] u32, #[b(1)] Json<'a>),
+    #[n(11)]
+    ChoiceMade(#[b(0)] PersistedChoice<'a>),
+    #[n(12)]
+    TaskQueued(#[n(0)] u32, #[n(1)] u32, #[n(2)] u32, #[n(3)] Vec<u32>),
+    #[n(13)]
+    TaskHeld(
+        #[n(0)] u32,
+        #[n(1)] u32,
+        #[n(2)] u8,
+        #[n(3)] Option<i64>,
+        #[b(4)] Vec<Cow<'a, str>>,
+    ),
+    #[n(14)]
+    TaskApproved(#[n(0)] u32, #[b(1)] Cow<'a, str>),
+    #[n(15)]
+    TaskStarted(#[n(0)] u32),
+    #[n(16)]
+    TaskProgressed(#[n(0)] u32, #[b(1)] Json<'a>),
+    #[n(17)]
+    TaskCheckpointed(#[n(0)] u32, #[b(1)] Json<'a>),
+    /// The start is stored as milliseconds before the record's time.
+    #[n(18)]
+    TaskSucceeded(#[n(0)] u32, #[n(1)] Option<u64>, #[b(2)] Option<Json<'a>>),
+    #[n(19)]
+    GroupSucceeded(#[n(0)] u32),
+    /// The due time is stored as milliseconds after the record's time.
+    #[n(20)]
+    AttemptFailed(#[n(0)] u32, #[b(1)] PersistedFailure<'a>, #[n(2)] u64),
+    #[n(21)]
+    TaskFailed(#[n(0)] u32, #[b(1)] PersistedFailure<'a>),
+    #[n(22)]
+    SkippedByCondition(#[n(0)] u32),
+    #[n(23)]
+    SkippedByUpstream(#[n(0)] u32, #[n(1)] u32),
+    #[n(24)]
+    SkippedByPolicy(#[n(0)] u32, #[n(1)] u32),
+    #[n(25)]
+    TaskCancelled(#[n(0)] u32),
+    #[n(26)]
+    TaskReset(#[n(0)] u32),
+    #[n(27)]
+    GroupReopened(#[n(0)] u32),
+    #[n(28)]
+    ReportRefused(#[n(0)] u32, #[n(1)] u32, #[n(2)] u32, #[b(3)] Cow<'a, str>),
+}
+
+#[derive(Debug, Encode, Decode)]
+#[cbor(array)]
+pub(super) struct PersistedFailure<'a> {
+    #[n(0)]
+    class: u8,
+    #[b(1)]
+    message: Cow<'a, str>,
+    #[n(2)]
+    exit_code: Option<i32>,
+}
+
+impl<'a> Persisted<'a> {
+    pub(super) fn of(event: &'a Event, at: Timestamp) -> Persisted<'a> {
+        match event {
+            Event::RunSubmitted(submission) => Persisted::RunSubmitted {
+                run: submission.run.to_bytes().into(),
+                definition: submission.definition.into(),
+                client_id: submission.client_id.as_str().into(),
+                inputs: json(&submission.inputs),
+                metadata: json(&submission.metadata),
+                priority: submission.priority,
+                traceparent: submission.traceparent.as_deref().map(Cow::from),
+                needs_admission: submission.needs_admission,
+            },
+            Event::RunAdmitted => Persisted::RunAdmitted,
+            Event::RunPaused { by } => Persisted::RunPaused(by.into()),
+            Event::RunResumed { by } => Persisted::RunResumed(by.into()),
+            Event::RunCancelled { by, reason } => Persisted::RunCancelled(by.into(), reason.into()),
+            Event::RunSucceeded => Persisted::RunSucceeded,
+            Event::RunFailed => Persisted::RunFailed,
+            Event::RunReopened { by, reason } => Persisted::RunReopened(by.into(), reason.into()),
+            Event::RunPriorityChanged { by, priority } => Persisted::RunPriorityChanged(by.into(), *priority),
+            Event::TaskReady { node } => Persisted::TaskReady(node.0),
+            Event::TaskExpanded { node, items } => Persisted::TaskExpanded(node.0, json(items)),
+            Event::ChoiceMade { choice } => Persisted::ChoiceMade(PersistedChoice::of(choice)),
+            Event::TaskQueued {
+                node,
+                attempt,
+                choice,
+                usage,
+            } => Persisted::TaskQueued(node.0, *attempt, *choice, usage.clone()),
+            Event::TaskHeld {
+                node,
+                choice,
+                hold,
+                until,
+                full,
+            } => Persisted::TaskHeld(
+                node.0,
+                *choice,
+                choice::hold_number(*hold),
+                until.map(|at| at.0),
+                full.iter().map(Cow::from).collect(),
+            ),
+            Event::TaskApproved { node, by } => Persisted::TaskApproved(node.0, by.into()),
+            Event::TaskStarted { node } => Persisted::TaskStarted(node.0),
+            Event::TaskProgressed { node, progress } => Persisted::TaskProgressed(node.0, json(progress)),
+            Event::TaskCheckpointed { node, checkpoint } => {
+                Persisted::TaskCheckpointed(node.0, json(checkpoint))
+            }
+            Event::TaskSucceeded {
+                node,
+                started_at,
+                output,
+            } => {
+                let started = started_at.map(|started| at - started);
+                Persisted::TaskSucceeded(node.0, started, output.as_ref().map(|output| json(output)))
+            }
+            Event::GroupSucceeded { node } => Persisted::GroupSucceeded(node.0),
+            Event::AttemptFailed {
+                node,
+                failure,
+                retry_at,
+            } => Persisted::AttemptFailed(node.0, PersistedFailure::of(failure), *retry_at - at),
+            Event::TaskFailed { node, failure } => {
+                Persisted::TaskFailed(node.0, PersistedFailure::of(failure))
+            }
+            Event::TaskSkipped { node, reason } => match reason {
+                SkipReason::Condition => Persisted::SkippedByCondition(node.0),
+                SkipReason::Upstream { task } => Persisted::SkippedByUpstream(node.0, task.0),
+                SkipReason::Denied { choice } => Persisted::SkippedByPolicy(node.0, *choice),
+            },
+            Event::TaskCancelled { node } => Persisted::TaskCancelled(node.0),
+            Event::TaskReset { node } => Persisted::TaskReset(node.0),
+            Event::GroupReopened { node } => Persisted::GroupReopened(node.0),
+            Event::ReportRefused {
+                node,
+                epoch,
+                attempt,
+                kind,
+            } => Persisted::ReportRefused(node.0, *epoch, *attempt, kind.into()),
+        }
+    }
+
+    pub(super) fn into_event(self, at: Timestamp) -> Result<Event, Error> {
+        Ok(match self {
+            Persisted::RunSubmitted {
+                run,
+                definition,
+                client_id,
+                inputs,
+                metadata,
+                priority,
+                traceparent,
+                needs_admission,
+            } => Event::RunSubmitted(Arc::new(Submission {
+                run: RunId::from_bytes(*run),
+                definition: *definition,
+                client_id: client_id.into_owned(),
+                inputs: Arc::new(parse(&inputs)?),
+                metadata: Arc::new(parse(&metadata)?),
+                priority,
+                traceparent: traceparent.map(Cow::into_owned),
+                needs_admission,
+            })),
+            Persisted::RunAdmitted => Event::RunAdmitted,
+            Persisted::RunPaused(by) => Event::RunPaused { by: by.into_owned() },
+            Persisted::RunResumed(by) => Event::RunResumed { by: by.into_owned() },
+            Persisted::RunCancelled(by, reason) => Event::RunCancelled {
+                by: by.into_owned(),
+                reason: reason.into_owned(),
+            },
+            Persisted::RunSucceeded => Event::RunSucceeded,
+            Persisted::RunFailed => Event::RunFailed,
+            Persisted::RunReopened(by, reason) => Event::RunReopened {
+                by: by.into_owned(),
+                reason: reason.into_owned(),
+            },
+            Persisted::RunPriorityChanged(by, priority) => Event::RunPriorityChanged {
+                by: by.into_owned(),
+                priority,
+            },
+            Persisted::TaskReady(node) => Event::TaskReady { node: NodeIx(node) },
+            Persisted::TaskExpanded(node, items) => Event::TaskExpanded {
+                node: NodeIx(node),
+                items: Arc::new(parse(&items)?),
+            },
+            Persisted::ChoiceMade(choice) => Event::ChoiceMade {
+                choice: Arc::new(choice.into_choice()?),
+            },
+            Persisted::TaskQueued(node, attempt, choice, usage) => Event::TaskQueued {
+                node: NodeIx(node),
+                attempt,
+                choice,
+                usage,
+            },
+            Persisted::TaskHeld(node, choice, hold, until, full) => Event::TaskHeld {
+                node: NodeIx(node),
+                choice,
+                hold: choice::hold_value(hold)?,
+                until: until.map(Timestamp),
+                full: full.into_iter().map(Cow::into_owned).collect(),
+            },
+            Persisted::TaskApproved(node, by) => Event::TaskApproved {
+                node: NodeIx(node),
+                by: by.into_owned(),
+            },
+            Persisted::TaskStarted(node) => Event::TaskStarted { node: NodeIx(node) },
+            Persisted::TaskProgressed(node, progress) => {
+                let progress: Progress = parse(&progress)?;
+                Event::TaskProgressed {
+                    node: NodeIx(node),
+                    progress: Arc::new(progress),
+                }
+            }
+            Persisted::TaskCheckpointed(node, checkpoint) => Event::TaskCheckpointed {
+                node: NodeIx(node),
+                checkpoint: Arc::new(parse(&checkpoint)?),
+            },
+            Persisted::TaskSucceeded(node, started, output) => Event::TaskSucceeded {
+                node: NodeIx(node),
+                started_at: started.map(|before| Timestamp(at.0.saturating_sub_unsigned(before))),
+                output: output.map(|output| parse(&output)).transpose()?.map(Arc::new),
+            },
+            Persisted::GroupSucceeded(node) => Event::GroupSucceeded { node: NodeIx(node) },
+            Persisted::AttemptFailed(node, failure, retry_after) => Event::AttemptFailed {
+                node: NodeIx(node),
+                failure: Arc::new(failure.into_failure()?),
+                retry_at: at + retry_after,
+            },
+            Persisted::TaskFailed(node, failure) => Event::TaskFailed {
+                node: NodeIx(node),
+                failure: Arc::new(failure.into_failure()?),
+            },
+            Persisted::SkippedByCondition(node) => Event::TaskSkipped {
+                node: NodeIx(node),
+                reason: SkipReason::Condition,
+            },
+            Persisted::SkippedByUpstream(node, task) => Event::TaskSkipped {
+                node: NodeIx(node),
+                reason: SkipReason::Upstream { task: NodeIx(task) },
+            },
+            Persisted::SkippedByPolicy(node, choice) => Event::TaskSkipped {
+                node: NodeIx(node),
+                reason: SkipReason::Denied { choice },
+            },
+            Persisted::TaskCancelled(node) => Event::TaskCancelled { node: NodeIx(node) },
+            Persisted::TaskReset(node) => Event::TaskReset { node: NodeIx(node) },
+            Persisted::GroupReopened(node) => Event::GroupReopened { node: NodeIx(node) },
+            Persisted::ReportRefused(node, epoch, attempt, kind) => Event::ReportRefused {
+                node: NodeIx(node),
+                epoch,
+                attempt,
+                kind: kind.into_owned(),
+            },
+        })
+    }
+}
+
+impl<'a> PersistedFailure<'a> {
+    fn of(failure: &'a Failure) -> PersistedFailure<'a> {
+        PersistedFailure {
+            class: choice::number(&FailureClass::ALL, &failure.class),
+            message: failure.message.as_str().into(),
+            exit_code: failure.exit_code,
+        }
+    }
+
+    fn into_failure(self) -> Result<Failure, Error> {
+        Ok(Failure {
+            class: choice::value(&FailureClass::ALL, self.class, "a failure class")?,
+            message: self.message.into_owned(),
+            exit_code: self.exit_code,
+        })
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Json<'static> {
+    serde_json::to_string(value)
+        .expect("JSON values serialise")
+        .into()
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|error| Error::Malformed(format!("bad JSON inside: {error}")))
+}

@@ -1,0 +1,73 @@
+//! Use case `intake`, its last step: a validated workflow becomes a run.
+
+use std::sync::Arc;
+
+use orchestrator_core::ids::RunId;
+use orchestrator_core::run::Submission;
+use orchestrator_core::workflow::Workflow;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::drive::Session;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::ports::journal::{self, Blob};
+use crate::ports::{Clock, Ports};
+
+/// A validated request for a run.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The run to be; drawn by the caller, so that a repeated request creates one run.
+    pub run: RunId,
+    /// The workflow.
+    pub workflow: Arc<Workflow>,
+    /// Canonical bytes of the workflow.
+    pub canonical: Arc<[u8]>,
+    /// Who asks.
+    pub client_id: String,
+    /// Bound inputs, an object.
+    pub inputs: Arc<Value>,
+    /// Metadata, an object.
+    pub metadata: Arc<Value>,
+    /// Priority of the run.
+    pub priority: Option<u8>,
+    /// Trace context of the request.
+    pub traceparent: Option<String>,
+    /// Whether the client has a concurrent-run limit.
+    pub needs_admission: bool,
+}
+
+impl<P: Ports> Engine<P> {
+    /// Stores the run and starts it. A run that exists already is left as it is.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub async fn submit(&self, request: Request) -> Result<(), Error> {
+        let hash: [u8; 32] = Sha256::digest(&request.canonical).into();
+        self.remember_definition(hash, &request.workflow);
+        let submission = Submission {
+            run: request.run,
+            definition: hash,
+            client_id: request.client_id,
+            inputs: request.inputs,
+            metadata: request.metadata,
+            priority: request.priority,
+            traceparent: request.traceparent,
+            needs_admission: request.needs_admission,
+        };
+        let definition = Blob {
+            hash,
+            bytes: request.canonical,
+        };
+        let now = self.ports.clock().now();
+        let mut session = Session::submit(request.workflow, definition, submission, now);
+        if self.options.decides_in_turn {
+            self.admit(&mut session).await?;
+        }
+        self.decide_in_turn(&mut session).await?;
+        match self.start(session).await {
+            Err(Error::Journal(journal::Error::Conflict { .. })) => Ok(()),
+            other => other,
+        }
+    }
+}
