@@ -14,7 +14,7 @@ MAP_NEIGHBOURS = 5
 def evaluate_models(task):
     files = task.param("models", list, lambda m: m and all(type(path) is str for path in m), "a list of model files")
     map_features = task.param(
-        "map_features", list, lambda m: len(set(map(str, m))) == 2 and all(f in FEATURES for f in m), f"two of {', '.join(FEATURES)}"
+        "map_features", list, lambda m: len(m) == 2 and m[0] != m[1] and all(f in FEATURES for f in m), f"two of {', '.join(FEATURES)}"
     )
     seed = task.param("seed", int)
     train_rows, train_labels = features_and_labels(read_rows(task.param("train", str)))
@@ -46,7 +46,8 @@ def evaluate_models(task):
         "train_rows": len(train_rows),
         "baseline": sum(label == max(SPECIES, key=train_labels.count) for label in labels) / len(labels),
         "baseline_species": max(SPECIES, key=train_labels.count),
-        "map": {key: plane[key] for key in ("x", "y")} | {"features": map_features},
+        "map": {"x": plane["x"], "y": plane["y"], "features": map_features, "neighbours": MAP_NEIGHBOURS},
+        "importance_repeats": IMPORTANCE_REPEATS,
     }
     return {
         "evaluation": write_json(task.run_dir / "evaluation.json", evaluation),

@@ -3,7 +3,7 @@ import math
 import statistics
 
 from common import COLUMNS, FEATURES, NAMES, SPECIES
-from svg import BLUE, COLOURS, INK, MUTED, Plot, image, legend, line, mark, padded, path, rect, text
+from svg import BLUE, COLOURS, INK, MUTED, RED, Plot, image, legend, line, mark, padded, path, rect, text
 
 
 def missing_map(rows):
@@ -16,7 +16,7 @@ def missing_map(rows):
         parts.append(text(left - 10, y + 11, column, anchor="end", fill=INK))
         parts.append(rect(left, y, width, step - 7, "#dfe9f3"))
         parts += [
-            rect(left + index / len(rows) * width, y, max(2.4, width / len(rows)), step - 7, "#c2341d", f"row {index + 1}: no {column}")
+            rect(left + index / len(rows) * width, y, max(2.4, width / len(rows)), step - 7, RED, f"row {index + 1}: no {column}")
             for index in absent
         ]
         parts.append(text(left + width + 10, y + 11, f"{len(absent)} missing" if absent else "complete"))
@@ -85,7 +85,7 @@ def correlation(matrix):
         parts.append(text(left + i * cell + cell / 2, 12, first, 11, anchor="middle", fill=INK))
         parts.append(text(left + i * cell + cell / 2, 26, second, 11, anchor="middle", fill=INK))
         for j, r in enumerate(matrix[i]):
-            colour = BLUE if r > 0 else "#c2341d"
+            colour = BLUE if r > 0 else RED
             parts.append(rect(left + j * cell, 34 + i * 46, cell - 2, 44, "#fff"))
             parts.append(rect(left + j * cell, 34 + i * 46, cell - 2, 44, colour, fill_opacity=0.08 + 0.77 * abs(r)))
             ink = "#fff" if abs(r) > 0.8 else INK

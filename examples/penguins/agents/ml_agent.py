@@ -85,7 +85,7 @@ def cross_validate(kind, name, rows, labels, value, options, folds, seed):
 
 
 class Checkpoint:
-    """What training has done so far, kept on disk so that a later attempt goes on from there. One of other params or data is not used."""
+    """What training has done so far, kept on disk: a later attempt goes on from there, if it has the same params and data."""
 
     def __init__(self, task, data):
         self.path = task.checkpoint_dir / "training.json"

@@ -2,7 +2,7 @@
 import math
 
 from common import FEATURES, NAMES, SPECIES
-from svg import BLUE, COLOURS, INK, MUTED, Plot, image, line, mark, path, percent, rect, text
+from svg import BLUE, COLOURS, INK, MUTED, RED, Plot, image, line, mark, path, percent, rect, text
 
 
 def comparison(models, winner, baseline):
@@ -42,9 +42,11 @@ def tuning(model):
     for (x, y), value, accuracy in zip(points, model["candidates"], accuracies):
         chosen = value == model["value"]
         size = 6 if chosen else 3.5
-        plot.add(rect(x - size, y - size, 2 * size, 2 * size, BLUE if chosen else "#9fb6d1", f"{value:g}: {percent(accuracy, 2)}", rx=size))
-        plot.add(text(x, plot.bottom + 16, f"{value:g}", 11, INK if chosen else MUTED, "middle", font_weight=700 if chosen else 400))
-    plot.add(text((plot.left + plot.right) / 2, plot.height - 6, f"{model['setting']} (chosen: {model['value']:g})", anchor="middle", fill=INK))
+        fill, ink, weight = (BLUE, INK, 700) if chosen else ("#9fb6d1", MUTED, 400)
+        plot.add(rect(x - size, y - size, 2 * size, 2 * size, fill, f"{value:g}: {percent(accuracy, 2)}", rx=size))
+        plot.add(text(x, plot.bottom + 16, f"{value:g}", 11, ink, "middle", font_weight=weight))
+    caption = f"{model['setting']} (chosen: {model['value']:g})"
+    plot.add(text((plot.left + plot.right) / 2, plot.height - 6, caption, anchor="middle", fill=INK))
     return plot.svg(f"Tuning of {model['title']}")
 
 
@@ -65,7 +67,7 @@ def confusion(model):
         parts.append(text(left + (i + 0.5) * cell, 34, species, 12, COLOURS[species], "middle", font_weight=600))
         parts.append(text(left - 10, top + i * height + 27, species, 12, COLOURS[species], "end", font_weight=600))
         for j, count in enumerate(model["confusion"][i]):
-            colour = "#0f7b4f" if i == j else "#c2341d"
+            colour = "#0f7b4f" if i == j else RED
             share = count / total
             opacity = 0.0 if not count else 0.15 + 0.75 * share if i == j else min(0.9, 0.35 + 2.0 * share)
             x, y = left + j * cell, top + i * height
@@ -118,5 +120,5 @@ def decision_map(model, plan, test):
         wrong = guess != row["species"]
         plot.add(mark(*at, row["species"], f"{row['species']}, named {guess}"))
         if wrong:
-            plot.add(rect(at[0] - 8, at[1] - 8, 16, 16, "none", rx=8, stroke="#c2341d", stroke_width=2.2))
+            plot.add(rect(at[0] - 8, at[1] - 8, 16, 16, "none", rx=8, stroke=RED, stroke_width=2.2))
     return plot.svg(f"Decision map of {model['title']}")

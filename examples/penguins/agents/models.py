@@ -83,7 +83,8 @@ def fit_logistic(rows, labels, l2, options):
                 penalty = l2 * w[i] if i else 0.0  # the intercept is left free
                 w[i] -= options["learning_rate"] * (dot(errors, column) / len(rows) + penalty)
         if not math.isfinite(loss):
-            raise TaskError(f"params.learning_rate is {options['learning_rate']}: the loss grew past every number; choose a smaller one")
+            rate = options["learning_rate"]
+            raise TaskError(f"params.learning_rate is {rate}: the loss grew past every number; choose a smaller one")
         model["losses"].append(loss / len(rows))
         if "on_epoch" in options:
             options["on_epoch"](model)

@@ -59,10 +59,12 @@ def data_section(rows, profile):
     for name in COLUMNS:
         column = profile["columns"][name]
         if column["kind"] == "number":
-            content = f"{column['min']:g} to {column['max']:g}, mean {column['mean']:.1f}, standard deviation {column['deviation']:.1f}"
+            middle = f"mean {column['mean']:.1f}, standard deviation {column['deviation']:.1f}"
+            content = f"{column['min']:g} to {column['max']:g}, {middle}"
         else:
             content = ", ".join(f"{value} ({count})" for value, count in column["counts"].items())
-        lines.append([f"<code>{name}</code>", column["kind"], number(column["distinct"]), number(column["missing"]), escape(content)])
+        figures = [number(column["distinct"]), number(column["missing"])]
+        lines.append([f"<code>{name}</code>", column["kind"], *figures, escape(content)])
     islands = "; ".join(
         f"{species} {'only ' if len(homes) == 1 else ''}on {', '.join(homes)}"
         for species in SPECIES
@@ -71,7 +73,10 @@ def data_section(rows, profile):
     return (
         section("The data", f"{profile['rows']} adult penguins, {len(COLUMNS)} columns. The models see the four measurements only.")
         + card(table(["Column", "Kind", "#Distinct", "#Missing", "Content"], lines))
-        + card(data_charts.missing_map(rows), "Missing values", "Each row of the file is a thin slice from left to right; red where a value is missing.")
+        + card(
+            data_charts.missing_map(rows), "Missing values",
+            "Each row of the file is a thin slice from left to right; red where a value is missing.",
+        )
         + '<div class="two">'
         + card(data_charts.islands(profile["islands"]), "Where they live", f"{islands}. The models are not told the island.")
         + card(data_charts.correlation(profile["correlation"]), "Correlation", correlation_note(profile))
@@ -86,7 +91,7 @@ def correlation_note(profile):
     note = "Pearson's r over all species together."
     if overall < 0 < min(within.values()):
         each = ", ".join(f"{species} {r:+.2f}" for species, r in within.items())
-        note += f" Simpson's paradox: bill depth falls with body mass ({overall:+.2f}), and yet within each species it grows ({each})."
+        note += f" Simpson's paradox: bill depth falls with body mass ({overall:+.2f}), yet within each species it grows ({each})."
     return note
 
 
@@ -158,7 +163,8 @@ def errors_section(evaluation):
         guesses = [model["predicted"][i] for model in models]
         if any(guess != row["species"] for guess in guesses):
             cells = [named(g) if g == row["species"] else f'<span class="wrong">{g}</span>' for g in guesses]
-            missed.append([named(row["species"]), escape(row["island"] or "")] + [number(f"{row[f]:g}") for f in FEATURES] + cells)
+            sizes = [number(f"{row[feature]:g}") for feature in FEATURES]
+            missed.append([named(row["species"]), escape(row["island"] or ""), *sizes, *cells])
     titles = [model["title"] for model in models]
     words = f"{len(missed)} of the {len(evaluation['test'])} test penguins were misnamed by at least one model."
     head = ["Species", "Island"] + [f"#{NAMES[feature]}" for feature in FEATURES] + titles
@@ -176,14 +182,15 @@ def insight_section(evaluation):
     maps = "".join(card(model_charts.decision_map(m, evaluation["map"], evaluation["test"]), m["title"]) for m in models)
     words = (
         "The colour of the ground is the species the model would name there, for a bird whose other two measurements are those of "
-        "its five nearest training penguins. Marks are the test penguins; a red ring is a wrong name."
+        f"its {evaluation['map']['neighbours']} nearest training penguins. Marks are the test penguins; a red ring is a wrong name."
     )
     return (
         section("What the models see", words)
         + f'<div class="three">{maps}</div>'
         + card(
             model_charts.importance(models), "Which measurement matters",
-            "Accuracy lost, in percentage points, when one measurement is shuffled among the test rows (permutation importance, mean of repeats).",
+            "Accuracy lost, in percentage points, when one measurement is shuffled among the test rows (permutation importance, "
+            f"mean of {evaluation['importance_repeats']} repeats).",
         )
     )
 

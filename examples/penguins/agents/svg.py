@@ -3,7 +3,7 @@ import math
 from html import escape
 
 COLOURS = {"Adelie": "#e8770c", "Chinstrap": "#8b3fc4", "Gentoo": "#0f7b7b"}
-INK, MUTED, GRID, BLUE = "#1d2733", "#5d6b7a", "#e3e7eb", "#2f6db5"
+INK, MUTED, GRID, BLUE, RED = "#1d2733", "#5d6b7a", "#e3e7eb", "#2f6db5", "#c2341d"
 
 
 def element(name, content="", **attributes):
@@ -59,7 +59,7 @@ def legend(x, y, names, gap=96):
 
 
 def percent(share, digits=1):
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}\u00a0%"  # no line break before the sign
 
 
 def padded(values, share=0.06):
