@@ -219,6 +219,7 @@ impl<P: Ports> Engine<P> {
         let effects = std::mem::take(&mut session.outcome.effects);
         if !events.is_empty() {
             let state = &session.state;
+            debug_check(state);
             let has_new_status = session.status_stored != Some(state.status);
             let append = Append {
                 run: state.id(),
@@ -245,5 +246,14 @@ impl<P: Ports> Engine<P> {
         }
         self.carry_out(&session.state, effects, std::mem::take(&mut session.taken))
             .await
+    }
+}
+
+/// Debug builds check the invariants of small runs after every turn; large ones are left to the simulator.
+fn debug_check(state: &RunState) {
+    const NODES_MAX: usize = 256;
+    if cfg!(debug_assertions) && state.nodes().len() <= NODES_MAX {
+        let checked = run::invariants::check(state);
+        debug_assert_eq!(checked, Ok(()), "run {}", state.id());
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use orchestrator_core::ids::{AttemptKey, RunId};
+use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
 use orchestrator_core::policy::Overrides;
-use orchestrator_core::run::RunState;
+use orchestrator_core::run::{RunState, TaskStatus};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -36,6 +36,8 @@ pub struct Envelope {
     pub inputs: Arc<Value>,
     /// Outputs of the direct upstream tasks that have one.
     pub dependencies: BTreeMap<String, Arc<Value>>,
+    /// How every direct upstream task ended, as in `SKIPPED`.
+    pub upstream: BTreeMap<String, TaskStatus>,
     /// Where and how the policy wants it done.
     pub overrides: Overrides,
     /// Longest run time of this attempt, seconds; `null`: unlimited.
@@ -62,9 +64,15 @@ impl Envelope {
             .params
             .resolve(&state.scope(key.node))
             .map_err(|error| error.to_string())?;
-        let output = |upstream: &orchestrator_core::ids::NodeIx| {
+        let output = |upstream: &NodeIx| {
             let output = state.node(*upstream).output.clone()?;
             Some((state.workflow.task(*upstream).id.clone(), output))
+        };
+        let ended = |upstream: &NodeIx| {
+            (
+                state.workflow.task(*upstream).id.clone(),
+                state.node(*upstream).status,
+            )
         };
         let (item, item_index) = match &node.child_of {
             Some(child) => (child.item.clone(), Some(child.index)),
@@ -83,6 +91,7 @@ impl Envelope {
             params,
             inputs: Arc::clone(&state.submission.inputs),
             dependencies: task.depends_on.iter().filter_map(output).collect(),
+            upstream: task.depends_on.iter().map(ended).collect(),
             overrides: choice.overrides.clone(),
             timeout_seconds: choice.timeout_ms.map(|millis| millis as f64 / 1000.0),
             checkpoint: node.checkpoint.clone(),

@@ -41,7 +41,7 @@ impl RunState {
     pub fn still_owes(&self, effect: Effect) -> bool {
         match effect {
             Effect::Admit => self.status == RunStatus::Pending,
-            Effect::Decide => self.needs_decision(),
+            Effect::Decide => self.status == RunStatus::Running && !self.index.ready.is_empty(),
             Effect::Dispatch(key) => self.is_live_attempt(key),
             Effect::Stop(key) => !self.is_live_attempt(key),
             Effect::Release(key) if key.is_admission() => self.status.is_terminal(),
