@@ -9,8 +9,10 @@
 //! - [`run`]: one run of a workflow as an event-sourced aggregate (`decide`, `evolve`, `outstanding`).
 //! - [`policy`]: whether, where and how a task may run (`choose`).
 //! - [`pool`]: concurrency limits across runs.
+//! - [`guard`]: admission of requests.
 //! - [`ids`], [`time`]: the small types everything else uses.
 
+pub mod guard;
 pub mod ids;
 pub mod policy;
 pub mod pool;
