@@ -15,15 +15,16 @@ use crate::ports::messages::Candidates;
 use crate::ports::{Pools, Ports};
 
 impl<P: Ports> Engine<P> {
-    /// Answers the candidates that still want an answer, at most [`crate::engine::Options::decisions_max`] per append; the
-    /// rest gets a message of its own.
+    /// Answers the candidates that still want an answer. At most [`crate::engine::Options::decisions_max`] READY ones per
+    /// append, the rest gets a message of its own; waiters are asked about all at once, because most of them keep waiting
+    /// and add nothing to the append.
     pub(crate) async fn answer(&self, session: &mut Session, candidates: &Candidates) -> Result<(), Error> {
         self.return_void_grants(session, candidates);
         if session.state().status != RunStatus::Running {
             return Ok(());
         }
         let mut nodes = candidate_nodes(session.state(), candidates);
-        if nodes.len() > self.options.decisions_max {
+        if nodes.len() > self.options.decisions_max && *candidates != Candidates::Waiting {
             nodes.truncate(self.options.decisions_max);
             session.owe(Effect::Decide);
         }
@@ -79,7 +80,7 @@ impl<P: Ports> Engine<P> {
         }
     }
 
-    /// Asks the pools for every allowed answer that needs slots, in one call.
+    /// Asks the pools for every allowed answer that needs slots, in one call, the most urgent first.
     async fn take_slots(&self, session: &mut Session, answers: &mut [Answer]) -> Result<(), Error> {
         let wants =
             |answer: &&mut Answer| answer.choice.verdict == Verdict::Allow && !answer.choice.pools.is_empty();
