@@ -22,3 +22,4 @@ pub mod ports;
 pub mod record;
 pub mod submit;
 pub mod token;
+pub mod views;

@@ -1,0 +1,26 @@
+//! What people and programs see of runs: plain JSON shapes, folded from journals, the same over HTTP and on the command line.
+//!
+//! Nothing here decides or stores anything. [`replay`] folds a journal; the other modules turn the folded state into views.
+//! Times are RFC 3339 in UTC, durations are milliseconds.
+//!
+//! Reading order: [`replay`], [`run`] with [`task`], [`event`], [`explain`], then the small ones.
+
+pub mod at;
+pub mod event;
+pub mod explain;
+pub mod list;
+pub mod plan;
+pub mod pool;
+pub mod replay;
+pub mod run;
+pub mod task;
+
+pub use at::At;
+pub use event::{EventPage, EventView};
+pub use explain::ExplainView;
+pub use list::{Cursor, RunList, RunSummaryView};
+pub use plan::PlanView;
+pub use pool::{LeaseView, PoolList, PoolView};
+pub use replay::Replay;
+pub use run::RunView;
+pub use task::{TaskDetail, TaskView};
