@@ -10,7 +10,7 @@ use super::{Expression, Template};
 use crate::ids::NodeIx;
 
 /// A validated workflow. Immutable: a run keeps the one it was submitted with.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Workflow {
     /// Name of the workflow.
     pub name: String,
@@ -30,7 +30,7 @@ pub struct Workflow {
 }
 
 /// One validated task.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Task {
     /// Unique within the workflow.
     pub id: String,
@@ -152,7 +152,7 @@ pub enum OnDenied {
 }
 
 /// An action that undoes a task.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Compensation {
     /// The agent; the task's own when the document names none.
     pub agent: String,
@@ -180,7 +180,7 @@ pub struct Header {
 }
 
 /// Derived adjacency, compressed: the dependents of task `i` are `edges[starts[i]..starts[i + 1]]`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Graph {
     by_id: HashMap<String, NodeIx>,
     starts: Vec<u32>,

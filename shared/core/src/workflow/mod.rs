@@ -1,15 +1,23 @@
 //! The DSL: from the bytes of a document to a validated graph.
 //!
-//! [`parse`](document) turns text into a marked tree, [`validate`] turns the tree into a [`Workflow`] or into the list of
-//! *all* its [`Problem`](problem::Problem)s. Everything behind this module accepts only the validated type.
+//! [`parse`] turns text into a tree that remembers positions (`document`), and the tree into a [`Workflow`] or into the
+//! list of *all* its [`Problem`]s (`validate`). Everything behind this module accepts only the validated type.
 
 pub mod definition;
+mod document;
 pub mod expression;
+pub mod limits;
+pub mod problem;
 pub mod reference;
 pub mod template;
+pub mod typed;
+mod validate;
 
 pub use definition::{
     Compensation, OnDenied, ResourceClass, ResourceSpec, RetrySpec, SlaSpec, Task, Trigger, Workflow,
 };
 pub use expression::Expression;
+pub use limits::Limits;
+pub use problem::{Code, Location, Problem, Severity};
 pub use template::Template;
+pub use validate::{Parsed, parse};

@@ -91,6 +91,19 @@ impl Reference {
         }
     }
 
+    /// The same path as a CEL expression.
+    pub fn to_cel(&self) -> String {
+        let mut text = self.variable.clone();
+        for step in &self.path {
+            match step {
+                Step::Index(index) => text.push_str(&format!("[{index}]")),
+                Step::Key(key) if is_identifier(key) => text.extend([".", key]),
+                Step::Key(key) => text.push_str(&format!("[{}]", Value::from(key.as_str()))),
+            }
+        }
+        text
+    }
+
     /// The value it stands for; computed values (a status, an index) are owned.
     ///
     /// # Errors
@@ -164,6 +177,11 @@ impl Reference {
 fn split_name(text: &str) -> (&str, &str) {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     text.split_at(text.find(|c| !is_name(c)).unwrap_or(text.len()))
+}
+
+fn is_identifier(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The JSON type of `value`, with an article and, for lists, the length.

@@ -10,7 +10,7 @@ pub use super::reference::ReferenceError;
 
 /// A JSON value whose strings may hold references (`${inputs.x}`, `${tasks.a.output.b}`, `${item}`, `${item_index}`,
 /// `${run.id}`). `$${` stands for the text `${`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Template {
     value: Arc<Value>,
     has_references: bool,
@@ -67,6 +67,13 @@ impl Template {
     }
 }
 
+impl Default for Template {
+    /// The empty object: no parameters.
+    fn default() -> Template {
+        Template::new(Value::Object(serde_json::Map::new()))
+    }
+}
+
 /// A run of text, or what stands between `${` and `}`.
 enum Piece<'a> {
     Text(&'a str),
@@ -84,9 +91,9 @@ impl<'a> Iterator for Pieces<'a> {
         if text.is_empty() {
             return None;
         }
-        if text.starts_with("$${") {
-            self.0 = &text[3..];
-            return Some(Piece::Text(&text[1..3]));
+        if let Some(rest) = text.strip_prefix("$${") {
+            self.0 = rest;
+            return Some(Piece::Text("${"));
         }
         if let Some(body) = text.strip_prefix("${") {
             let Some(end) = closing_brace(body) else {
@@ -175,9 +182,8 @@ fn substitute(value: &Value, scope: &dyn Scope) -> Result<Value, ReferenceError>
 }
 
 fn substitute_text(text: &str, scope: &dyn Scope) -> Result<Value, ReferenceError> {
-    let mut pieces = Pieces(text).peekable();
     let mut result = String::with_capacity(text.len());
-    while let Some(piece) = pieces.next() {
+    for piece in Pieces(text) {
         match piece {
             Piece::Text(piece) => result.push_str(piece),
             Piece::Reference(body) => {

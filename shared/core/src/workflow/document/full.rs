@@ -1,0 +1,339 @@
+//! The complete reader: all of YAML 1.2 that has a JSON meaning, and a problem for everything else.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use granit_parser::{Event, Parser, ScalarStyle, Span};
+
+use super::{Content, Entry, Fault, Limits, Node, repeated_key, scalar};
+use crate::workflow::problem::Code;
+
+/// Reads `text`. After some faults the rest is not looked at; then there is no tree.
+pub(super) fn read<'a>(text: &'a str, limits: &Limits) -> (Option<Node<'a>>, Vec<Fault>) {
+    let mut builder = Builder::new(limits);
+    let options = granit_parser::options! { emit_unresolved_aliases: true };
+    for event in Parser::new_from_str_with_options(text, options) {
+        let outcome = match event {
+            Ok((event, span)) => builder.take(event, &span),
+            Err(error) => {
+                let at = offset(error.marker().byte_offset());
+                Err(builder.fault(at, Code::Syntax, error.info(), hint(text, at)))
+            }
+        };
+        if outcome.is_err() {
+            return (None, builder.faults);
+        }
+    }
+    if builder.root.is_none() {
+        builder.fault(0, Code::Empty, "the document is empty", "a workflow has at least 'name' and 'tasks'");
+    }
+    (builder.root, builder.faults)
+}
+
+/// What most likely helps with a syntax error at `at`.
+fn hint(text: &str, at: u32) -> &'static str {
+    let before = &text.as_bytes()[..(at as usize).min(text.len())];
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let line = text.as_bytes()[line_start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let previous = before[..line_start].strip_suffix(b"\n").unwrap_or_default();
+    let previous = previous.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let any = |needle: &[u8]| [line, previous].iter().any(|line| line.windows(needle.len()).any(|w| w == needle));
+    if line.iter().take_while(|byte| byte.is_ascii_whitespace()).any(|byte| *byte == b'\t') {
+        "indent with spaces, not with tabs"
+    } else if any(b"${") && (any(b"{$") || any(b"[")|| any(b": {")) {
+        "inside {...} and [...], write references in quotes: \"${...}\""
+    } else {
+        ""
+    }
+}
+
+fn offset(byte_offset: Option<usize>) -> u32 {
+    byte_offset.and_then(|at| u32::try_from(at).ok()).unwrap_or(0)
+}
+
+/// The reader stops: a fault that makes the rest meaningless was noted.
+struct Stop;
+
+struct Builder<'a> {
+    limits: Limits,
+    nodes_left: usize,
+    aliases_left: usize,
+    alias_bytes_left: usize,
+    root: Option<Node<'a>>,
+    documents: usize,
+    open: Vec<Frame<'a>>,
+    /// Anchored values; `None` while a collection is still open.
+    anchors: HashMap<usize, Option<Node<'a>>>,
+    faults: Vec<Fault>,
+}
+
+/// A collection that is being read.
+struct Frame<'a> {
+    at: u32,
+    anchor: usize,
+    collection: Collection<'a>,
+}
+
+enum Collection<'a> {
+    List(Vec<Node<'a>>),
+    Object { entries: Vec<Entry<'a>>, merged: Vec<Node<'a>>, key: Option<Key<'a>> },
+}
+
+struct Key<'a> {
+    at: u32,
+    text: Cow<'a, str>,
+    merges: bool,
+}
+
+impl<'a> Builder<'a> {
+    fn new(limits: &Limits) -> Builder<'a> {
+        Builder {
+            limits: limits.clone(),
+            nodes_left: limits.nodes,
+            aliases_left: limits.aliases,
+            alias_bytes_left: limits.document_bytes,
+            root: None,
+            documents: 0,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    fn fault(&mut self, at: u32, code: Code, message: impl Into<String>, remedy: &'static str) -> Stop {
+        self.faults.push(Fault { at, code, message: message.into(), remedy });
+        Stop
+    }
+
+    fn take(&mut self, event: Event<'a>, span: &Span) -> Result<(), Stop> {
+        let at = offset(span.start.byte_offset());
+        match event {
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err(self.fault(
+                        at,
+                        Code::Unsupported,
+                        "a second document begins here",
+                        "write each workflow to a file of its own",
+                    ));
+                }
+                Ok(())
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_tag(tag.is_some(), span);
+                self.scalar(at, text, style == ScalarStyle::Plain, anchor)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.refuse_tag(tag.is_some(), span);
+                self.start(Frame { at, anchor, collection: Collection::List(Vec::new()) })
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.refuse_tag(tag.is_some(), span);
+                let collection = Collection::Object { entries: Vec::new(), merged: Vec::new(), key: None };
+                self.start(Frame { at, anchor, collection })
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let frame = self.open.pop().expect("the parser pairs starts and ends");
+                self.end(frame)
+            }
+            Event::Alias(anchor) => self.alias(at, anchor),
+            Event::UnresolvedAlias(name) => {
+                let message = format!("the alias '*{name}' names no anchor");
+                self.fault(at, Code::Syntax, message, "define it before, as in '&name value', or quote the text");
+                self.attach(Node { at, content: Content::Null });
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse_tag(&mut self, has_tag: bool, span: &Span) {
+        if has_tag {
+            let at = offset(span.tag_start.unwrap_or(span.start).byte_offset());
+            self.fault(at, Code::Unsupported, "YAML tags are not supported", "remove it; quote texts that look like numbers");
+        }
+    }
+
+    fn count_node(&mut self, at: u32) -> Result<(), Stop> {
+        match self.nodes_left.checked_sub(1) {
+            Some(left) => {
+                self.nodes_left = left;
+                Ok(())
+            }
+            None => {
+                let message = format!("the document has more than {} values", self.limits.nodes);
+                Err(self.fault(at, Code::Limit, message, "split the workflow"))
+            }
+        }
+    }
+
+    fn scalar(&mut self, at: u32, text: Cow<'a, str>, plain: bool, anchor: usize) -> Result<(), Stop> {
+        self.count_node(at)?;
+        if text.len() > self.limits.text_bytes {
+            let message = format!("a text of {} bytes (at most {} are allowed)", text.len(), self.limits.text_bytes);
+            self.fault(at, Code::Limit, message, "pass large data as a file");
+        }
+        if let Some(Frame { collection: Collection::Object { key: key @ None, .. }, .. }) = self.open.last_mut() {
+            let node = (anchor != 0).then(|| Node { at, content: Content::Text(text.clone()) });
+            *key = Some(Key { at, merges: plain && text == "<<", text });
+            if let Some(node) = node {
+                self.anchors.insert(anchor, Some(node));
+            }
+            return Ok(());
+        }
+        let content = if !plain {
+            Content::Text(text)
+        } else if let Some(content) = scalar::resolve(text.clone()) {
+            content
+        } else {
+            let message = format!("the number '{text}' has no JSON form");
+            self.fault(at, Code::BadValue, message, "quote it to make it a text");
+            Content::Null
+        };
+        let node = Node { at, content };
+        if anchor != 0 {
+            self.anchors.insert(anchor, Some(node.clone()));
+        }
+        self.attach(node);
+        Ok(())
+    }
+
+    fn start(&mut self, frame: Frame<'a>) -> Result<(), Stop> {
+        self.count_node(frame.at)?;
+        if self.open.len() >= self.limits.depth {
+            let message = format!("nested more than {} levels deep", self.limits.depth);
+            return Err(self.fault(frame.at, Code::Limit, message, "flatten the value"));
+        }
+        if frame.anchor != 0 {
+            self.anchors.insert(frame.anchor, None);
+        }
+        self.open.push(frame);
+        Ok(())
+    }
+
+    fn end(&mut self, frame: Frame<'a>) -> Result<(), Stop> {
+        let content = match frame.collection {
+            Collection::List(items) => Content::List(items),
+            Collection::Object { mut entries, merged, .. } => {
+                if let Some(position) = repeated_key(&entries) {
+                    self.report_repeated_keys(&entries, position);
+                }
+                self.merge(&mut entries, merged);
+                Content::Object(entries)
+            }
+        };
+        let node = Node { at: frame.at, content };
+        if frame.anchor != 0 {
+            self.charge_copy(frame.at, &node)?;
+            self.anchors.insert(frame.anchor, Some(node.clone()));
+        }
+        self.attach(node);
+        Ok(())
+    }
+
+    fn report_repeated_keys(&mut self, entries: &[Entry<'a>], first: usize) {
+        let mut seen: HashSet<&str> = entries[..first].iter().map(|entry| entry.key.as_ref()).collect();
+        for entry in &entries[first..] {
+            if !seen.insert(&entry.key) {
+                let message = format!("the key '{}' is given twice", entry.key);
+                self.fault(entry.key_at, Code::DuplicateKey, message, "keep one of them");
+            }
+        }
+    }
+
+    /// Adds what `<<` brings: explicit keys win, then earlier sources.
+    fn merge(&mut self, entries: &mut Vec<Entry<'a>>, sources: Vec<Node<'a>>) {
+        if sources.is_empty() {
+            return;
+        }
+        let mut known: HashSet<String> = entries.iter().map(|entry| entry.key.to_string()).collect();
+        for source in sources {
+            match source.content {
+                Content::Object(more) => {
+                    entries.extend(more.into_iter().filter(|entry| known.insert(entry.key.to_string())));
+                }
+                _ => {
+                    let message = format!("'<<' merges objects, but this is {}", source.describe());
+                    self.fault(source.at, Code::WrongType, message, "give an alias of an object, or a list of such");
+                }
+            }
+        }
+    }
+
+    fn alias(&mut self, at: u32, anchor: usize) -> Result<(), Stop> {
+        self.aliases_left = match self.aliases_left.checked_sub(1) {
+            Some(left) => left,
+            None => {
+                let message = format!("more than {} uses of aliases", self.limits.aliases);
+                return Err(self.fault(at, Code::Limit, message, "write the values out"));
+            }
+        };
+        let Some(node) = self.anchors.get(&anchor).cloned().flatten() else {
+            self.fault(at, Code::Unsupported, "this alias stands inside the value it names", "remove it");
+            self.attach(Node { at, content: Content::Null });
+            return Ok(());
+        };
+        self.charge_copy(at, &node)?;
+        self.attach(node);
+        Ok(())
+    }
+
+    /// Pays for one more copy of `node`, before it is used: copies of copies must not explode.
+    fn charge_copy(&mut self, at: u32, node: &Node<'_>) -> Result<(), Stop> {
+        let (nodes, bytes) = size(node);
+        match (self.nodes_left.checked_sub(nodes), self.alias_bytes_left.checked_sub(bytes)) {
+            (Some(nodes_left), Some(bytes_left)) => {
+                (self.nodes_left, self.alias_bytes_left) = (nodes_left, bytes_left);
+                Ok(())
+            }
+            _ => Err(self.fault(at, Code::Limit, "aliases make the document too large", "write the values out")),
+        }
+    }
+
+    /// Puts a complete value where it belongs.
+    fn attach(&mut self, node: Node<'a>) {
+        let Some(frame) = self.open.last_mut() else {
+            self.root = Some(node);
+            return;
+        };
+        let at = node.at;
+        match &mut frame.collection {
+            Collection::List(items) => items.push(node),
+            Collection::Object { entries, merged, key } => match key.take() {
+                Some(Key { merges: true, .. }) => match node.content {
+                    Content::List(sources) => merged.extend(sources),
+                    _ => merged.push(node),
+                },
+                Some(Key { at, text, .. }) => entries.push(Entry { key_at: at, key: text, value: node }),
+                None => {
+                    let text = match node.content {
+                        Content::Text(text) => text,
+                        _ => {
+                            let message = format!("a key must be a text, but this is {}", node.describe());
+                            self.fault(at, Code::Unsupported, message, "quote the key");
+                            Cow::Borrowed("")
+                        }
+                    };
+                    let Some(Frame { collection: Collection::Object { key, .. }, .. }) = self.open.last_mut() else {
+                        return;
+                    };
+                    *key = Some(Key { at, text, merges: false });
+                }
+            },
+        }
+    }
+}
+
+/// Values and bytes of text in `node`.
+fn size(node: &Node<'_>) -> (usize, usize) {
+    let add = |(nodes, bytes): (usize, usize), (more, text): (usize, usize)| (nodes + more, bytes + text);
+    match &node.content {
+        Content::Text(text) => (1, text.len()),
+        Content::List(items) => items.iter().map(size).fold((1, 0), add),
+        Content::Object(entries) => {
+            entries.iter().map(|entry| add(size(&entry.value), (0, entry.key.len()))).fold((1, 0), add)
+        }
+        Content::Null | Content::Bool(_) | Content::Number(_) => (1, 0),
+    }
+}
