@@ -124,6 +124,11 @@ pub enum ReportKind {
 }
 
 impl ReportKind {
+    /// Whether a report with this name on the wire is the last one of its attempt.
+    pub fn is_end(name: &str) -> bool {
+        matches!(name, "TASK_SUCCESS" | "TASK_FAILURE")
+    }
+
     /// The name used on the wire.
     pub fn as_str(&self) -> &'static str {
         match self {

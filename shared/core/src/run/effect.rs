@@ -20,7 +20,12 @@ pub enum Effect {
 impl AttemptKey {
     /// The key under which a run as a whole holds its place under the client's concurrent-run limit.
     pub fn admission(run: RunId) -> AttemptKey {
-        AttemptKey { run, node: NodeIx(u32::MAX), epoch: 0, attempt: 0 }
+        AttemptKey {
+            run,
+            node: NodeIx(u32::MAX),
+            epoch: 0,
+            attempt: 0,
+        }
     }
 
     /// Whether this is a run's place rather than an attempt's slots.

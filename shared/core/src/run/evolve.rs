@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::command::ReportKind;
 use super::event::{Event, FailureClass};
 use super::state::{ChildOf, Group, Node, RunState};
 use super::status::{RunStatus, TaskStatus};
@@ -38,7 +39,12 @@ impl RunState {
             Event::ChoiceMade { choice } => self.choices.push(Arc::clone(choice)),
             Event::TaskReady { node } => self.ready_node(*node, at),
             Event::TaskExpanded { node, items } => self.expand(*node, items, at),
-            Event::TaskQueued { node, attempt, choice, usage } => {
+            Event::TaskQueued {
+                node,
+                attempt,
+                choice,
+                usage,
+            } => {
                 let entry = &mut self.nodes[node.index()];
                 entry.attempt = *attempt;
                 entry.attempts_total += 1;
@@ -50,7 +56,13 @@ impl RunState {
                 self.enter(*node, TaskStatus::Queued);
                 self.set_due(*node, None);
             }
-            Event::TaskHeld { node, choice, hold, until, full } => {
+            Event::TaskHeld {
+                node,
+                choice,
+                hold,
+                until,
+                full,
+            } => {
                 let entry = &mut self.nodes[node.index()];
                 entry.choice = Some(*choice);
                 entry.hold = Some(*hold);
@@ -71,7 +83,11 @@ impl RunState {
                 self.start(*node, at);
                 self.nodes[node.index()].checkpoint = Some(Arc::clone(checkpoint));
             }
-            Event::TaskSucceeded { node, started_at, output } => {
+            Event::TaskSucceeded {
+                node,
+                started_at,
+                output,
+            } => {
                 let entry = &mut self.nodes[node.index()];
                 entry.started_at = entry.started_at.or(*started_at).or(Some(at));
                 entry.output.clone_from(output);
@@ -81,7 +97,11 @@ impl RunState {
                 self.nodes[node.index()].output = Some(Arc::new(self.group_output(*node)));
                 self.finish(*node, TaskStatus::Success, at);
             }
-            Event::AttemptFailed { node, failure, retry_at } => {
+            Event::AttemptFailed {
+                node,
+                failure,
+                retry_at,
+            } => {
                 self.fence_unless_reported(*node, failure.class);
                 self.nodes[node.index()].failure = Some(Arc::clone(failure));
                 self.enter(*node, TaskStatus::RetryWait);
@@ -102,10 +122,22 @@ impl RunState {
             }
             Event::TaskReset { node } => self.reset(*node),
             Event::GroupReopened { node } => self.reopen_group(*node),
-            Event::ReportRefused { node, epoch, attempt, .. } => {
+            Event::ReportRefused {
+                node,
+                epoch,
+                attempt,
+                kind,
+            } => {
                 self.index.refused += 1;
-                let key = AttemptKey { run: self.id(), node: *node, epoch: *epoch, attempt: *attempt };
-                self.index.fenced.remove(&key);
+                if ReportKind::is_end(kind) {
+                    let key = AttemptKey {
+                        run: self.id(),
+                        node: *node,
+                        epoch: *epoch,
+                        attempt: *attempt,
+                    };
+                    self.index.fenced.remove(&key);
+                }
             }
         }
     }
@@ -181,7 +213,10 @@ impl RunState {
         }
         unstep(&mut self.index.open);
         if let Some(child) = entry.child_of.clone() {
-            let group = self.nodes[child.parent.index()].group.as_mut().expect("a child that is not retired has a group");
+            let group = self.nodes[child.parent.index()]
+                .group
+                .as_mut()
+                .expect("a child that is not retired has a group");
             unstep(&mut group.open);
             if failed {
                 step(&mut group.failed);
@@ -214,20 +249,37 @@ impl RunState {
 
     fn expand(&mut self, node: NodeIx, items: &[Value], at: Timestamp) {
         let first = NodeIx::new(self.nodes.len());
-        let count = u32::try_from(items.len()).expect("the number of items is bounded before the event is made");
-        self.nodes[node.index()].group = Some(Group { first, count, open: count, failed: 0 });
+        let count =
+            u32::try_from(items.len()).expect("the number of items is bounded before the event is made");
+        self.nodes[node.index()].group = Some(Group {
+            first,
+            count,
+            open: count,
+            failed: 0,
+        });
         self.nodes[node.index()].ready_at.get_or_insert(at);
         self.nodes[node.index()].started_at = Some(at);
         self.enter(node, TaskStatus::Running);
         for (index, item) in (0..count).zip(items) {
-            let child_of = Some(Arc::new(ChildOf { parent: node, index, item: item.clone() }));
-            self.nodes.push(Node { epoch: 1, child_of, ..Node::default() });
+            let child_of = Some(Arc::new(ChildOf {
+                parent: node,
+                index,
+                item: item.clone(),
+            }));
+            self.nodes.push(Node {
+                epoch: 1,
+                child_of,
+                ..Node::default()
+            });
         }
         self.index.open += count;
     }
 
     fn group_output(&self, node: NodeIx) -> Value {
-        let group = self.node(node).group.expect("only an expanded task succeeds as a group");
+        let group = self
+            .node(node)
+            .group
+            .expect("only an expanded task succeeds as a group");
         let output = |child: NodeIx| self.node(child).output.as_deref().cloned().unwrap_or(Value::Null);
         Value::Array(group.children().map(output).collect())
     }
@@ -253,11 +305,10 @@ impl RunState {
 
     fn retire(&mut self, child: NodeIx) {
         self.fence(child);
-        let was_open = !self.nodes[child.index()].status.is_terminal();
         self.nodes[child.index()].retired = true;
-        self.enter(child, TaskStatus::Cancelled);
-        self.set_due(child, None);
-        if was_open {
+        if !self.nodes[child.index()].status.is_terminal() {
+            self.enter(child, TaskStatus::Cancelled);
+            self.set_due(child, None);
             self.index.open -= 1;
         }
     }

@@ -16,7 +16,11 @@ pub struct Violation {
 }
 
 fn ensure(holds: bool, id: &'static str, seen: impl FnOnce() -> String) -> Result<(), Violation> {
-    if holds { Ok(()) } else { Err(Violation { id, seen: seen() }) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Violation { id, seen: seen() })
+    }
 }
 
 /// Checks everything that concerns one run, in time linear in its tasks and edges.
@@ -38,14 +42,26 @@ pub fn check(state: &RunState) -> Result<(), Violation> {
 /// # Errors
 /// With the first difference.
 pub fn check_replay(live: &RunState, replayed: &RunState) -> Result<(), Violation> {
-    ensure(live.status == replayed.status, "RUN-5", || format!("{} != {}", live.status, replayed.status))?;
-    ensure(live.priority == replayed.priority, "RUN-5", || "priorities differ".to_owned())?;
-    ensure(live.choices == replayed.choices, "RUN-5", || "choices differ".to_owned())?;
+    ensure(live.status == replayed.status, "RUN-5", || {
+        format!("{} != {}", live.status, replayed.status)
+    })?;
+    ensure(live.priority == replayed.priority, "RUN-5", || {
+        "priorities differ".to_owned()
+    })?;
+    ensure(live.choices == replayed.choices, "RUN-5", || {
+        "choices differ".to_owned()
+    })?;
     for (index, (left, right)) in live.nodes.iter().zip(&replayed.nodes).enumerate() {
-        ensure(left == right, "RUN-5", || format!("node {index}: {left:?} != {right:?}"))?;
+        ensure(left == right, "RUN-5", || {
+            format!("node {index}: {left:?} != {right:?}")
+        })?;
     }
-    ensure(live.nodes.len() == replayed.nodes.len(), "RUN-5", || "node counts differ".to_owned())?;
-    ensure(live.index == replayed.index, "RUN-5", || "indexes differ".to_owned())
+    ensure(live.nodes.len() == replayed.nodes.len(), "RUN-5", || {
+        "node counts differ".to_owned()
+    })?;
+    ensure(live.index == replayed.index, "RUN-5", || {
+        "indexes differ".to_owned()
+    })
 }
 
 /// RUN-1: no task is QUEUED or RUNNING unless its trigger is satisfied.
@@ -56,7 +72,9 @@ fn check_trigger(state: &RunState, node: NodeIx) -> Result<(), Violation> {
     }
     let task = state.workflow.task(node);
     let total = task.depends_on.len() as u32;
-    let Upstream { succeeded, failed, .. } = entry.upstream;
+    let Upstream {
+        succeeded, failed, ..
+    } = entry.upstream;
     let ended = entry.upstream.ended();
     let satisfied = match task.trigger {
         Trigger::AllSuccess => succeeded == total,
@@ -64,14 +82,21 @@ fn check_trigger(state: &RunState, node: NodeIx) -> Result<(), Violation> {
         Trigger::AnySuccess => total == 0 || succeeded > 0,
         Trigger::NoneFailed => ended == total && failed == 0,
     };
-    ensure(satisfied, "RUN-1", || format!("{} is {} with upstream {:?}", task.id, entry.status, entry.upstream))
+    ensure(satisfied, "RUN-1", || {
+        format!(
+            "{} is {} with upstream {:?}",
+            task.id, entry.status, entry.upstream
+        )
+    })
 }
 
 /// RUN-2 and RUN-4, and that derived counts agree with the graph.
 fn check_node(state: &RunState, node: NodeIx) -> Result<(), Violation> {
     let entry = state.node(node);
     let is_live = matches!(entry.status, TaskStatus::Queued | TaskStatus::Running) && entry.group.is_none();
-    ensure(state.is_live(node) == is_live, "RUN-2", || format!("{}: live set disagrees", state.name_of(node)))?;
+    ensure(state.is_live(node) == is_live, "RUN-2", || {
+        format!("{}: live set disagrees", state.name_of(node))
+    })?;
     ensure(!is_live || entry.choice.is_some(), "RUN-4", || {
         format!("{} was dispatched without a choice", state.name_of(node))
     })?;
@@ -88,21 +113,31 @@ fn check_node(state: &RunState, node: NodeIx) -> Result<(), Violation> {
         }
     }
     ensure(entry.upstream == expected, "FANIN", || {
-        format!("{}: counted {:?}, really {expected:?}", state.name_of(node), entry.upstream)
+        format!(
+            "{}: counted {:?}, really {expected:?}",
+            state.name_of(node),
+            entry.upstream
+        )
     })?;
     let Some(group) = entry.group else { return Ok(()) };
     let children = || group.children().map(|child| state.node(child));
     let open = children().filter(|child| !child.status.is_terminal()).count() as u32;
-    ensure(group.open == open, "FANIN", || format!("{}: {} open, really {open}", state.name_of(node), group.open))
+    ensure(group.open == open, "FANIN", || {
+        format!("{}: {} open, really {open}", state.name_of(node), group.open)
+    })
 }
 
 fn check_counts(state: &RunState) -> Result<(), Violation> {
     let takes_part = || state.nodes().iter().filter(|node| !node.retired);
     let open = takes_part().filter(|node| !node.status.is_terminal()).count() as u32;
-    ensure(state.open() == open, "FANIN", || format!("{} open, really {open}", state.open()))?;
+    ensure(state.open() == open, "FANIN", || {
+        format!("{} open, really {open}", state.open())
+    })?;
     for node in state.nodes() {
         let waits = matches!(node.status, TaskStatus::RetryWait);
-        ensure(!waits || node.due_at.is_some(), "LIVE-1", || "a retry has no due time".to_owned())?;
+        ensure(!waits || node.due_at.is_some(), "LIVE-1", || {
+            "a retry has no due time".to_owned()
+        })?;
     }
     Ok(())
 }
@@ -110,9 +145,19 @@ fn check_counts(state: &RunState) -> Result<(), Violation> {
 /// RUN-3: a terminal run has no live attempt, and a run with nothing left to do is terminal.
 fn check_end(state: &RunState) -> Result<(), Violation> {
     let live = state.live().count();
-    ensure(!state.status.is_terminal() || (live == 0 && state.open() == 0), "RUN-3", || {
-        format!("the run is {} with {live} live attempts and {} open tasks", state.status, state.open())
-    })?;
+    ensure(
+        !state.status.is_terminal() || (live == 0 && state.open() == 0),
+        "RUN-3",
+        || {
+            format!(
+                "the run is {} with {live} live attempts and {} open tasks",
+                state.status,
+                state.open()
+            )
+        },
+    )?;
     let is_going = matches!(state.status, RunStatus::Running | RunStatus::Paused);
-    ensure(!is_going || state.open() > 0, "LIVE-1", || "nothing is open, yet the run goes on".to_owned())
+    ensure(!is_going || state.open() > 0, "LIVE-1", || {
+        "nothing is open, yet the run goes on".to_owned()
+    })
 }

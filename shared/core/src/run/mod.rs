@@ -18,6 +18,7 @@
 //! RUNNING     --timeout-->                      RETRY_WAIT | FAILED
 //! RUNNING (for_each) --children ended-->        SUCCESS | FAILED
 //! RETRY_WAIT  --due-->                          READY
+//! SUCCESS, FAILED, CANCELLED (for_each) --a child starts over--> RUNNING
 //! any open    --cancel-->                       CANCELLED
 //! any but PENDING --retry, rerun-->             PENDING, in a new epoch
 //! ```
@@ -46,3 +47,6 @@ pub use rejection::Rejection;
 pub use state::{Node, RunState};
 pub use status::{RunStatus, TaskStatus};
 pub use turn::Outcome;
+
+#[cfg(test)]
+mod tests;

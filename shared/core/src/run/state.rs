@@ -163,8 +163,17 @@ pub(super) struct Index {
 impl RunState {
     /// The state after the first event.
     pub fn submitted(workflow: Arc<Workflow>, submission: Arc<Submission>, at: Timestamp) -> RunState {
-        let nodes = vec![Node { epoch: 1, ..Node::default() }; workflow.tasks.len()];
-        let index = Index { open: u32::try_from(nodes.len()).unwrap_or(u32::MAX), ..Index::default() };
+        let nodes = vec![
+            Node {
+                epoch: 1,
+                ..Node::default()
+            };
+            workflow.tasks.len()
+        ];
+        let index = Index {
+            open: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
+            ..Index::default()
+        };
         let facts = Arc::new(json!({
             "id": submission.run,
             "workflow": workflow.name,
@@ -223,7 +232,10 @@ impl RunState {
     /// The name of a node for people: `train`, or `train[3]` for a child.
     pub fn name_of(&self, node: NodeIx) -> String {
         match self.get(node) {
-            Some(Node { child_of: Some(child), .. }) => {
+            Some(Node {
+                child_of: Some(child),
+                ..
+            }) => {
                 format!("{}[{}]", self.workflow.task(child.parent).id, child.index)
             }
             Some(_) => self.workflow.task(node).id.clone(),
@@ -275,7 +287,12 @@ impl RunState {
     /// The current attempt of a node.
     pub fn attempt_of(&self, node: NodeIx) -> AttemptKey {
         let Node { epoch, attempt, .. } = *self.node(node);
-        AttemptKey { run: self.id(), node, epoch, attempt }
+        AttemptKey {
+            run: self.id(),
+            node,
+            epoch,
+            attempt,
+        }
     }
 
     /// The key under which a node holds slots or stands in line: its live attempt, or the attempt it waits to make.
@@ -283,9 +300,10 @@ impl RunState {
         let current = self.attempt_of(node);
         match self.node(node).status {
             _ if self.is_live(node) => Some(current),
-            TaskStatus::Held if self.node(node).hold == Some(HoldReason::Pool) => {
-                Some(AttemptKey { attempt: current.attempt + 1, ..current })
-            }
+            TaskStatus::Held if self.node(node).hold == Some(HoldReason::Pool) => Some(AttemptKey {
+                attempt: current.attempt + 1,
+                ..current
+            }),
             _ => None,
         }
     }
@@ -298,7 +316,9 @@ impl RunState {
     /// Whether this very attempt is live.
     pub fn is_live_attempt(&self, key: AttemptKey) -> bool {
         key.run == self.id()
-            && self.get(key.node).is_some_and(|_| self.is_live(key.node) && self.attempt_of(key.node) == key)
+            && self
+                .get(key.node)
+                .is_some_and(|_| self.is_live(key.node) && self.attempt_of(key.node) == key)
     }
 
     /// Number of nodes that have not ended.
@@ -349,7 +369,11 @@ impl Scope for NodeScope<'_> {
     }
 
     fn item(&self) -> Option<(&Value, u32)> {
-        self.state.node(self.node).child_of.as_ref().map(|child| (&child.item, child.index))
+        self.state
+            .node(self.node)
+            .child_of
+            .as_ref()
+            .map(|child| (&child.item, child.index))
     }
 
     fn run(&self) -> &Value {

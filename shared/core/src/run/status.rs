@@ -115,7 +115,10 @@ impl RunStatus {
 
     /// Whether the run has ended (an operator may still reopen it).
     pub fn is_terminal(self) -> bool {
-        matches!(self, RunStatus::Success | RunStatus::Failed | RunStatus::Cancelled)
+        matches!(
+            self,
+            RunStatus::Success | RunStatus::Failed | RunStatus::Cancelled
+        )
     }
 
     /// The name used everywhere outside.

@@ -44,7 +44,12 @@ pub(super) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     pub(super) fn new(state: &'a mut RunState, now: Timestamp) -> Turn<'a> {
-        Turn { state, now, outcome: Outcome::default(), wants_decision: false }
+        Turn {
+            state,
+            now,
+            outcome: Outcome::default(),
+            wants_decision: false,
+        }
     }
 
     /// Records an event, applies it, and derives the effects it makes due.
@@ -94,12 +99,21 @@ impl<'a> Turn<'a> {
 
     fn hold_of(&self, node: NodeIx) -> Option<Hold> {
         let key = self.state.lease_key_of(node)?;
-        let has_slots = self.state.choice_of(node).is_some_and(|choice| !choice.pools.is_empty());
-        Some(Hold { key, is_live: self.state.is_live(node), has_slots })
+        let has_slots = self
+            .state
+            .choice_of(node)
+            .is_some_and(|choice| !choice.pools.is_empty());
+        Some(Hold {
+            key,
+            is_live: self.state.is_live(node),
+            has_slots,
+        })
     }
 
     fn children_to_retire(&self, event: &Event) -> Vec<Hold> {
-        let Event::TaskReset { node } = event else { return Vec::new() };
+        let Event::TaskReset { node } = event else {
+            return Vec::new();
+        };
         match self.state.node(*node).group {
             Some(group) => group.children().filter_map(|child| self.hold_of(child)).collect(),
             None => Vec::new(),

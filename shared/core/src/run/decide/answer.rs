@@ -29,7 +29,13 @@ impl Turn<'_> {
     }
 
     fn answer_one(&mut self, answer: Answer) {
-        let Answer { node, choice, lease, usage, .. } = answer;
+        let Answer {
+            node,
+            choice,
+            lease,
+            usage,
+            ..
+        } = answer;
         let index = self.intern(&choice);
         match (&choice.verdict, lease) {
             (Verdict::Allow, Some(LeaseAnswer::Taken)) => self.queue(node, index, usage),
@@ -51,11 +57,15 @@ impl Turn<'_> {
     fn intern(&mut self, choice: &Arc<Choice>) -> u32 {
         const COMPARED_MAX: usize = 32;
         let known = self.state.choices.iter().enumerate().rev().take(COMPARED_MAX);
-        let found = known.into_iter().find(|(_, known)| Arc::ptr_eq(known, choice) || *known == choice);
+        let found = known
+            .into_iter()
+            .find(|(_, known)| Arc::ptr_eq(known, choice) || *known == choice);
         let index = match found {
             Some((index, _)) => index,
             None => {
-                self.emit(Event::ChoiceMade { choice: Arc::clone(choice) });
+                self.emit(Event::ChoiceMade {
+                    choice: Arc::clone(choice),
+                });
                 self.state.choices.len() - 1
             }
         };
@@ -64,10 +74,22 @@ impl Turn<'_> {
 
     fn queue(&mut self, node: NodeIx, choice: u32, usage: Vec<u32>) {
         let attempt = self.state.node(node).attempt + 1;
-        self.emit(Event::TaskQueued { node, attempt, choice, usage });
+        self.emit(Event::TaskQueued {
+            node,
+            attempt,
+            choice,
+            usage,
+        });
     }
 
-    fn hold(&mut self, node: NodeIx, choice: u32, hold: HoldReason, until: Option<Timestamp>, full: Vec<String>) {
+    fn hold(
+        &mut self,
+        node: NodeIx,
+        choice: u32,
+        hold: HoldReason,
+        until: Option<Timestamp>,
+        full: Vec<String>,
+    ) {
         let current = self.state.node(node);
         let is_same = current.status == TaskStatus::Held
             && current.choice == Some(choice)
@@ -75,7 +97,13 @@ impl Turn<'_> {
             && current.due_at == until
             && current.full_pools == full;
         if !is_same {
-            self.emit(Event::TaskHeld { node, choice, hold, until, full });
+            self.emit(Event::TaskHeld {
+                node,
+                choice,
+                hold,
+                until,
+                full,
+            });
         }
     }
 
@@ -83,13 +111,23 @@ impl Turn<'_> {
         match on_denied {
             OnDenied::Hold => self.hold(node, index, HoldReason::Denied, None, Vec::new()),
             OnDenied::Skip => {
-                self.emit(Event::TaskSkipped { node, reason: SkipReason::Denied { choice: index } });
+                self.emit(Event::TaskSkipped {
+                    node,
+                    reason: SkipReason::Denied { choice: index },
+                });
                 self.cascade_from(node);
             }
             OnDenied::Fail => {
                 let message = choice.reason.clone();
-                let failure = Failure { class: FailureClass::Denied, message, exit_code: None };
-                self.emit(Event::TaskFailed { node, failure: Arc::new(failure) });
+                let failure = Failure {
+                    class: FailureClass::Denied,
+                    message,
+                    exit_code: None,
+                };
+                self.emit(Event::TaskFailed {
+                    node,
+                    failure: Arc::new(failure),
+                });
                 self.cascade_from(node);
             }
         }

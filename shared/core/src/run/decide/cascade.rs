@@ -76,7 +76,10 @@ impl Turn<'_> {
             Verdict::Wait => false,
             Verdict::Skip => {
                 let task = self.spoiler_of(node);
-                self.emit(Event::TaskSkipped { node, reason: SkipReason::Upstream { task } });
+                self.emit(Event::TaskSkipped {
+                    node,
+                    reason: SkipReason::Upstream { task },
+                });
                 true
             }
             Verdict::Run => self.begin(node),
@@ -104,7 +107,10 @@ impl Turn<'_> {
     fn spoiler_of(&self, node: NodeIx) -> NodeIx {
         let task = self.state.workflow.task(node);
         let spoils = |status: TaskStatus| status.is_terminal() && status != TaskStatus::Success;
-        let spoiler = task.depends_on.iter().find(|upstream| spoils(self.state.node(**upstream).status));
+        let spoiler = task
+            .depends_on
+            .iter()
+            .find(|upstream| spoils(self.state.node(**upstream).status));
         *spoiler.expect("a trigger is only spoilt by an upstream task that did not succeed")
     }
 
@@ -116,7 +122,10 @@ impl Turn<'_> {
             match self.condition(node, condition) {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.emit(Event::TaskSkipped { node, reason: SkipReason::Condition });
+                    self.emit(Event::TaskSkipped {
+                        node,
+                        reason: SkipReason::Condition,
+                    });
                     return true;
                 }
                 Err(message) => return self.fail(node, message),
@@ -150,14 +159,25 @@ impl Turn<'_> {
                 items.len()
             )),
             Ok(Value::Array(items)) => Ok(items),
-            Ok(_) => Err(format!("'for_each' of task '{task}' gave no list (it must give a list)")),
-            Err(error) => Err(format!("'for_each' of task '{task}' cannot be evaluated: {error}")),
+            Ok(_) => Err(format!(
+                "'for_each' of task '{task}' gave no list (it must give a list)"
+            )),
+            Err(error) => Err(format!(
+                "'for_each' of task '{task}' cannot be evaluated: {error}"
+            )),
         }
     }
 
     fn expand(&mut self, node: NodeIx, items: Vec<Value>) -> bool {
-        self.emit(Event::TaskExpanded { node, items: Arc::new(items) });
-        let group = self.state.node(node).group.expect("the event has just expanded it");
+        self.emit(Event::TaskExpanded {
+            node,
+            items: Arc::new(items),
+        });
+        let group = self
+            .state
+            .node(node)
+            .group
+            .expect("the event has just expanded it");
         for child in group.children() {
             self.make_ready(child);
         }
@@ -170,7 +190,10 @@ impl Turn<'_> {
         if params.has_references() {
             if let Err(error) = params.resolve(&self.state.scope(node)) {
                 let name = self.state.name_of(node);
-                return self.fail(node, format!("a parameter of task '{name}' has no value: {error}"));
+                return self.fail(
+                    node,
+                    format!("a parameter of task '{name}' has no value: {error}"),
+                );
             }
         }
         self.emit(Event::TaskReady { node });
@@ -178,14 +201,23 @@ impl Turn<'_> {
     }
 
     fn fail(&mut self, node: NodeIx, message: String) -> bool {
-        let failure = Failure { class: FailureClass::Validation, message, exit_code: None };
-        self.emit(Event::TaskFailed { node, failure: Arc::new(failure) });
+        let failure = Failure {
+            class: FailureClass::Validation,
+            message,
+            exit_code: None,
+        };
+        self.emit(Event::TaskFailed {
+            node,
+            failure: Arc::new(failure),
+        });
         true
     }
 
     /// Ends a `for_each` task whose children have all ended. Whether it did.
-    fn end_group_if_done(&mut self, parent: NodeIx) -> bool {
-        let Some(group) = self.state.node(parent).group else { return false };
+    pub(super) fn end_group_if_done(&mut self, parent: NodeIx) -> bool {
+        let Some(group) = self.state.node(parent).group else {
+            return false;
+        };
         if group.open > 0 || self.state.node(parent).status != TaskStatus::Running {
             return false;
         }
@@ -193,8 +225,15 @@ impl Turn<'_> {
             self.emit(Event::GroupSucceeded { node: parent });
         } else {
             let message = format!("{} of {} items failed", group.failed, group.count);
-            let failure = Failure { class: FailureClass::Children, message, exit_code: None };
-            self.emit(Event::TaskFailed { node: parent, failure: Arc::new(failure) });
+            let failure = Failure {
+                class: FailureClass::Children,
+                message,
+                exit_code: None,
+            };
+            self.emit(Event::TaskFailed {
+                node: parent,
+                failure: Arc::new(failure),
+            });
         }
         true
     }
@@ -205,7 +244,11 @@ impl Turn<'_> {
         if !is_going || self.state.open() > 0 {
             return;
         }
-        let event = if self.state.failed() > 0 { Event::RunFailed } else { Event::RunSucceeded };
+        let event = if self.state.failed() > 0 {
+            Event::RunFailed
+        } else {
+            Event::RunSucceeded
+        };
         self.emit(event);
         self.leave();
     }

@@ -25,10 +25,12 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// Waiters leave their lines: slots granted to a paused run would be of no use to anyone.
     pub(super) fn pause(&mut self, by: String) -> Result<(), Rejection> {
         self.refuse_ended()?;
         self.need(RunStatus::Running, "a running run")?;
         self.emit(Event::RunPaused { by });
+        self.leave_lines();
         Ok(())
     }
 
@@ -46,16 +48,29 @@ impl Turn<'_> {
         if !matches!(status, RunStatus::Failed | RunStatus::Cancelled) {
             return Err(Rejection::NotRetryable(status));
         }
-        self.emit(Event::RunReopened { by, reason: "retry".to_owned() });
+        self.emit(Event::RunReopened {
+            by,
+            reason: "retry".to_owned(),
+        });
         let workflow = Arc::clone(&self.state.workflow);
         let failed = |node: &NodeIx| {
-            matches!(self.state.node(*node).status, TaskStatus::Failed | TaskStatus::Cancelled)
+            matches!(
+                self.state.node(*node).status,
+                TaskStatus::Failed | TaskStatus::Cancelled
+            )
         };
-        let seeds: Vec<NodeIx> = (0..workflow.tasks.len()).map(NodeIx::new).filter(failed).collect();
+        let seeds: Vec<NodeIx> = (0..workflow.tasks.len())
+            .map(NodeIx::new)
+            .filter(failed)
+            .collect();
         let members = workflow.downstream_closure(&seeds);
         let member_set: BTreeSet<NodeIx> = members.iter().copied().collect();
         for node in members {
-            let keeps_its_items = !workflow.task(node).depends_on.iter().any(|up| member_set.contains(up));
+            let keeps_its_items = !workflow
+                .task(node)
+                .depends_on
+                .iter()
+                .any(|up| member_set.contains(up));
             let has_failed_children = self.state.node(node).group.is_some_and(|group| group.failed > 0);
             if keeps_its_items && has_failed_children {
                 self.reopen_failed_children(node);
@@ -72,14 +87,24 @@ impl Turn<'_> {
         let Some(entry) = self.state.get(node) else {
             return Err(Rejection::UnknownTask(format!("node {}", node.0)));
         };
-        if matches!(self.state.status, RunStatus::Pending | RunStatus::Translating | RunStatus::NeedsReview) {
+        if matches!(
+            self.state.status,
+            RunStatus::Pending | RunStatus::Translating | RunStatus::NeedsReview
+        ) {
             let actual = self.state.status;
-            return Err(Rejection::WrongRunStatus { actual, needed: "a run that has begun" });
+            return Err(Rejection::WrongRunStatus {
+                actual,
+                needed: "a run that has begun",
+            });
         }
         if entry.status == TaskStatus::Pending || entry.retired {
             let task = self.state.name_of(node);
             let actual = entry.status;
-            return Err(Rejection::WrongTaskStatus { task, actual, needed: "a task that has been reached" });
+            return Err(Rejection::WrongTaskStatus {
+                task,
+                actual,
+                needed: "a task that has been reached",
+            });
         }
         let parent = entry.child_of.as_ref().map(|child| child.parent);
         if self.state.status.is_terminal() {
@@ -111,8 +136,15 @@ impl Turn<'_> {
         self.refuse_ended()?;
         self.need_person(node)?;
         let message = format!("rejected by {by}: {reason}");
-        let failure = Failure { class: FailureClass::Rejected, message, exit_code: None };
-        self.emit(Event::TaskFailed { node, failure: Arc::new(failure) });
+        let failure = Failure {
+            class: FailureClass::Rejected,
+            message,
+            exit_code: None,
+        };
+        self.emit(Event::TaskFailed {
+            node,
+            failure: Arc::new(failure),
+        });
         self.cascade_from(node);
         Ok(())
     }
@@ -125,14 +157,19 @@ impl Turn<'_> {
         }
         if self.state.priority != Some(priority) {
             self.emit(Event::RunPriorityChanged { by, priority });
-            let held: Vec<NodeIx> = self.state.held().collect();
-            for node in held {
-                if self.state.node(node).waits_for_pool() {
-                    self.emit(Event::TaskReady { node });
-                }
-            }
+            self.leave_lines();
         }
         Ok(())
+    }
+
+    /// What waits for a slot is READY again; it keeps the time since which it waits.
+    fn leave_lines(&mut self) {
+        let held: Vec<NodeIx> = self.state.held().collect();
+        for node in held {
+            if self.state.node(node).waits_for_pool() {
+                self.emit(Event::TaskReady { node });
+            }
+        }
     }
 
     fn refuse_ended(&self) -> Result<(), Rejection> {
@@ -174,18 +211,25 @@ impl Turn<'_> {
         let group = self.state.node(node).group.expect("the caller saw the group");
         self.reopen_group(node);
         for child in group.children() {
-            if matches!(self.state.node(child).status, TaskStatus::Failed | TaskStatus::Cancelled) {
+            if matches!(
+                self.state.node(child).status,
+                TaskStatus::Failed | TaskStatus::Cancelled
+            ) {
                 self.emit(Event::TaskReset { node: child });
                 self.make_ready(child);
             }
         }
     }
 
-    /// Settles every PENDING task, upstream first; ends the run if nothing is left to do.
+    /// Settles every PENDING task, upstream first, and groups none of whose children could start over; ends the run if
+    /// nothing is left to do.
     fn settle_all(&mut self) {
         let workflow = Arc::clone(&self.state.workflow);
         for &node in workflow.topological() {
             self.settle(node);
+            if self.end_group_if_done(node) {
+                self.cascade_from(node);
+            }
         }
         self.end_if_done();
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::ids::{AttemptKey, NodeIx};
 use crate::run::backoff;
 use crate::run::command::{Report, ReportKind};
+use crate::run::effect::Effect;
 use crate::run::event::{Event, Failure};
 use crate::run::rejection::Rejection;
 use crate::run::status::TaskStatus;
@@ -20,13 +21,24 @@ impl Turn<'_> {
     /// A report of the live attempt moves it on; a repeat of what is known already changes nothing; anything else is
     /// refused and recorded, so that duplicates, zombies and late heartbeats are harmless.
     pub(super) fn report(&mut self, report: Report) -> Result<(), Rejection> {
-        let Report { node, epoch, attempt, kind } = report;
+        let Report {
+            node,
+            epoch,
+            attempt,
+            kind,
+        } = report;
         if self.state.get(node).is_none() {
             return Err(Rejection::UnknownTask(format!("node {}", node.0)));
         }
-        let key = AttemptKey { run: self.state.id(), node, epoch, attempt };
+        let key = AttemptKey {
+            run: self.state.id(),
+            node,
+            epoch,
+            attempt,
+        };
         if !self.state.is_live_attempt(key) {
             self.refuse(key, &kind);
+            self.release_again(key, &kind);
             return Ok(());
         }
         match kind {
@@ -35,7 +47,11 @@ impl Turn<'_> {
             ReportKind::Progress(progress) => self.emit(Event::TaskProgressed { node, progress }),
             ReportKind::Checkpoint(checkpoint) => self.emit(Event::TaskCheckpointed { node, checkpoint }),
             ReportKind::Success { started_at, output } => {
-                self.emit(Event::TaskSucceeded { node, started_at, output });
+                self.emit(Event::TaskSucceeded {
+                    node,
+                    started_at,
+                    output,
+                });
                 self.cascade_from(node);
             }
             ReportKind::Failure(failure) => self.attempt_failed(node, failure),
@@ -47,17 +63,38 @@ impl Turn<'_> {
     pub(super) fn attempt_failed(&mut self, node: NodeIx, failure: Arc<Failure>) {
         let current = self.state.node(node);
         let retries = current.attempt.saturating_sub(1);
-        let rule = &self.state.choice_of(node).expect("a live attempt was queued by a choice").retry;
+        let rule = &self
+            .state
+            .choice_of(node)
+            .expect("a live attempt was queued by a choice")
+            .retry;
         let may_retry = rule.auto
             && failure.class.is_retryable()
             && retries < rule.max_retries
             && current.attempts_total < ATTEMPTS_TOTAL_MAX;
         if may_retry {
             let delay = backoff::delay_ms(rule, retries, self.state.attempt_of(node));
-            self.emit(Event::AttemptFailed { node, failure, retry_at: self.now + delay });
+            self.emit(Event::AttemptFailed {
+                node,
+                failure,
+                retry_at: self.now + delay,
+            });
         } else {
             self.emit(Event::TaskFailed { node, failure });
             self.cascade_from(node);
+        }
+    }
+
+    /// The end of an attempt is delivered again when its effects are not known to have been carried out.
+    fn release_again(&mut self, key: AttemptKey, kind: &ReportKind) {
+        let node = self.state.node(key.node);
+        let is_past = (key.epoch, key.attempt) <= (node.epoch, node.attempt);
+        let had_slots = self
+            .state
+            .choice_of(key.node)
+            .is_none_or(|choice| !choice.pools.is_empty());
+        if is_past && had_slots && ReportKind::is_end(kind.as_str()) {
+            self.push_effect(Effect::Release(key));
         }
     }
 
@@ -75,7 +112,14 @@ impl Turn<'_> {
         if (is_repeat && !is_fenced) || self.state.index.refused >= REFUSED_REPORTS_MAX {
             return;
         }
-        let AttemptKey { node, epoch, attempt, .. } = key;
-        self.emit(Event::ReportRefused { node, epoch, attempt, kind: kind.as_str().to_owned() });
+        let AttemptKey {
+            node, epoch, attempt, ..
+        } = key;
+        self.emit(Event::ReportRefused {
+            node,
+            epoch,
+            attempt,
+            kind: kind.as_str().to_owned(),
+        });
     }
 }

@@ -22,10 +22,19 @@ impl Turn<'_> {
         match self.state.node(node).status {
             TaskStatus::RetryWait | TaskStatus::Held => self.emit(Event::TaskReady { node }),
             TaskStatus::Running => {
-                let timeout_ms = self.state.choice_of(node).and_then(|choice| choice.timeout_ms).unwrap_or(0);
+                let timeout_ms = self
+                    .state
+                    .choice_of(node)
+                    .and_then(|choice| choice.timeout_ms)
+                    .unwrap_or(0);
                 let seconds = timeout_ms as f64 / 1000.0;
-                let message = format!("the attempt ran longer than its timeout of {seconds} s (raise 'timeout')");
-                let failure = Failure { class: FailureClass::Timeout, message, exit_code: None };
+                let message =
+                    format!("the attempt ran longer than its timeout of {seconds} s (raise 'timeout')");
+                let failure = Failure {
+                    class: FailureClass::Timeout,
+                    message,
+                    exit_code: None,
+                };
                 self.attempt_failed(node, Arc::new(failure));
             }
             other => unreachable!("only waiting and running tasks have a due time, this one is {other}"),

@@ -1,0 +1,13 @@
+//! Given / when / then: a workflow and a history of commands, one command, and what it must lead to.
+//!
+//! After every command the invariants are checked, and the journal written so far is replayed and compared (RUN-5).
+
+mod effects;
+mod for_each;
+mod holds;
+mod operator;
+mod reports;
+mod retries;
+mod script;
+mod table;
+mod triggers;

@@ -1,0 +1,435 @@
+//! The language of these tests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::ids::{AttemptKey, NodeIx, RunId};
+use crate::policy::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
+use crate::pool::LeaseAnswer;
+use crate::run::{
+    self, Answer, Command, Effect, Event, Failure, FailureClass, Outcome, Rejection, Report, ReportKind,
+    RunState, RunStatus, Submission, TaskStatus, invariants,
+};
+use crate::time::Timestamp;
+use crate::workflow::definition::Header;
+use crate::workflow::{
+    Expression, ResourceClass, ResourceSpec, RetrySpec, SlaSpec, Task, Template, Trigger, Workflow,
+};
+
+/// A run under test, with its journal.
+pub struct Script {
+    pub state: RunState,
+    pub now: Timestamp,
+    journal: Vec<(Timestamp, Event)>,
+    last: Outcome,
+}
+
+/// The workflow with these tasks, each written as `id`, `id <- up, up` or `id <- up : trigger`.
+pub fn tasks(lines: &[&str]) -> Vec<Task> {
+    let head = |line: &str| line.split("<-").next().unwrap_or_default().trim().to_owned();
+    let ids: Vec<String> = lines.iter().map(|line| head(line)).collect();
+    let position = |id: &str| {
+        NodeIx::new(
+            ids.iter()
+                .position(|known| known == id)
+                .expect("a known upstream task"),
+        )
+    };
+    let one = |line: &&str| {
+        let rest = line.split_once("<-").map_or("", |(_, rest)| rest);
+        let (upstream, trigger) = rest.split_once(':').unwrap_or((rest, "all_success"));
+        Task {
+            id: head(line),
+            agent: "worker".to_owned(),
+            action: "work".to_owned(),
+            params: Template::new(json!({})),
+            depends_on: upstream
+                .split(',')
+                .map(str::trim)
+                .filter(|id| !id.is_empty())
+                .map(position)
+                .collect(),
+            when: None,
+            for_each: None,
+            trigger: serde_json::from_value::<Trigger>(json!(trigger.trim())).expect("a trigger"),
+            retry: RetrySpec::default(),
+            timeout_ms: None,
+            resources: ResourceSpec::default(),
+            priority: None,
+            pools: Vec::new(),
+            on_denied: None,
+            compensate: None,
+            cache: false,
+            sla: SlaSpec::default(),
+        }
+    };
+    lines.iter().map(one).collect()
+}
+
+/// Changes one task of a list.
+pub fn with(mut tasks: Vec<Task>, id: &str, change: impl FnOnce(&mut Task)) -> Vec<Task> {
+    change(
+        tasks
+            .iter_mut()
+            .find(|task| task.id == id)
+            .expect("a task of that name"),
+    );
+    tasks
+}
+
+pub fn expression(source: &str) -> Option<Expression> {
+    Some(Expression::parse(source).expect("a valid expression"))
+}
+
+/// A choice that allows the task.
+pub fn allowed() -> Choice {
+    Choice {
+        verdict: Verdict::Allow,
+        overrides: Overrides {
+            resource_class: ResourceClass::Cpu,
+            priority: 5,
+            memory_gb: 2.0,
+            llm_model: None,
+            use_distributed: false,
+            extra: BTreeMap::new(),
+        },
+        retry: RetryRule {
+            auto: true,
+            max_retries: 1,
+            backoff_base_ms: 1_000,
+            backoff_max_ms: 60_000,
+        },
+        timeout_ms: None,
+        pools: Vec::new(),
+        matched: Vec::new(),
+        reason: "tested".to_owned(),
+        policy_version: "v1".to_owned(),
+    }
+}
+
+/// A choice that allows the task and needs a slot of `gpu`.
+pub fn pooled() -> Choice {
+    Choice {
+        pools: vec![PoolDemand {
+            pool: "gpu".to_owned(),
+            slots: 1,
+        }],
+        ..allowed()
+    }
+}
+
+pub fn held(reason: HoldReason, until: Option<Timestamp>) -> Choice {
+    Choice {
+        verdict: Verdict::Hold { reason, until },
+        ..allowed()
+    }
+}
+
+pub fn failure(class: FailureClass) -> Arc<Failure> {
+    Arc::new(Failure {
+        class,
+        message: "broken".to_owned(),
+        exit_code: Some(1),
+    })
+}
+
+pub const SUCCESS: ReportKind = ReportKind::Success {
+    started_at: None,
+    output: None,
+};
+
+impl Script {
+    /// A submitted and admitted run of the tasks.
+    pub fn of(tasks: Vec<Task>) -> Script {
+        Script::submitted(tasks, json!({}), false)
+    }
+
+    pub fn submitted(tasks: Vec<Task>, inputs: Value, needs_admission: bool) -> Script {
+        let workflow = Arc::new(Workflow::assemble(
+            Header {
+                name: "tested".to_owned(),
+                ..Header::default()
+            },
+            tasks,
+        ));
+        let submission = Submission {
+            run: RunId::from_parts(1, 1),
+            definition: [0; 32],
+            client_id: "tester".to_owned(),
+            inputs: Arc::new(inputs),
+            metadata: Arc::new(json!({})),
+            priority: None,
+            traceparent: None,
+            needs_admission,
+        };
+        let now = Timestamp(1_000);
+        let (state, outcome) = run::submit(workflow, Arc::new(submission), now);
+        let mut script = Script {
+            state,
+            now,
+            journal: Vec::new(),
+            last: Outcome::default(),
+        };
+        script.keep(outcome);
+        script
+    }
+
+    pub fn node(&self, name: &str) -> NodeIx {
+        self.state
+            .find(name)
+            .unwrap_or_else(|| panic!("no task '{name}'"))
+    }
+
+    pub fn key(&self, name: &str) -> AttemptKey {
+        self.state.attempt_of(self.node(name))
+    }
+
+    pub fn status(&self, name: &str) -> TaskStatus {
+        self.state.node(self.node(name)).status
+    }
+
+    /// `a SUCCESS, b PENDING`, in node order.
+    pub fn statuses(&self) -> String {
+        let show = |index: usize| {
+            let node = NodeIx::new(index);
+            let entry = self.state.node(node);
+            (!entry.retired).then(|| format!("{} {}", self.state.name_of(node), entry.status))
+        };
+        (0..self.state.nodes().len())
+            .filter_map(show)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// Carries out a command that must be accepted.
+    #[track_caller]
+    pub fn run(&mut self, command: Command) -> &mut Script {
+        if let Err(rejection) = self.attempt(command.clone()) {
+            panic!("{command:?} was refused: {rejection}");
+        }
+        self
+    }
+
+    #[track_caller]
+    pub fn refused(&mut self, command: Command) -> Rejection {
+        match self.attempt(command.clone()) {
+            Ok(()) => panic!("{command:?} was accepted: {:?}", self.events()),
+            Err(rejection) => rejection,
+        }
+    }
+
+    #[track_caller]
+    pub fn attempt(&mut self, command: Command) -> Result<(), Rejection> {
+        let before = format!("{:?}", self.state);
+        match run::decide(&mut self.state, command, self.now) {
+            Ok(outcome) => self.keep(outcome),
+            Err(rejection) => {
+                assert_eq!(
+                    before,
+                    format!("{:?}", self.state),
+                    "a refused command must change nothing"
+                );
+                return Err(rejection);
+            }
+        }
+        Ok(())
+    }
+
+    #[track_caller]
+    fn keep(&mut self, outcome: Outcome) {
+        self.journal
+            .extend(outcome.events.iter().cloned().map(|event| (self.now, event)));
+        self.last = outcome;
+        invariants::check(&self.state).expect("the invariants hold");
+        invariants::check_replay(&self.state, &self.replayed()).expect("the journal gives the same state");
+    }
+
+    fn replayed(&self) -> RunState {
+        let workflow = Arc::clone(&self.state.workflow);
+        let mut state = RunState::submitted(workflow, Arc::clone(&self.state.submission), self.journal[0].0);
+        self.journal
+            .iter()
+            .for_each(|(at, event)| state.evolve(event, *at));
+        state
+    }
+
+    // What the last command led to.
+
+    pub fn events(&self) -> Vec<String> {
+        self.last.events.iter().map(|event| self.brief(event)).collect()
+    }
+
+    /// As in `dispatch a 1.1` (epoch 1, attempt 1).
+    pub fn effects(&self) -> Vec<String> {
+        let key = |key: &AttemptKey| match key.is_admission() {
+            true => "the run's place".to_owned(),
+            false => format!("{} {}.{}", self.state.name_of(key.node), key.epoch, key.attempt),
+        };
+        let show = |effect: &Effect| match effect {
+            Effect::Admit => "admit".to_owned(),
+            Effect::Decide => "decide".to_owned(),
+            Effect::Dispatch(attempt) => format!("dispatch {}", key(attempt)),
+            Effect::Stop(attempt) => format!("stop {}", key(attempt)),
+            Effect::Release(attempt) => format!("release {}", key(attempt)),
+        };
+        self.last.effects.iter().map(show).collect()
+    }
+
+    fn brief(&self, event: &Event) -> String {
+        let debug = format!("{event:?}");
+        let kind = debug.split([' ', '(', '{']).next().unwrap_or_default();
+        match event.node() {
+            Some(node) => format!("{kind} {}", self.state.name_of(node)),
+            None => kind.to_owned(),
+        }
+    }
+
+    #[track_caller]
+    pub fn expect(&mut self, events: &[&str], effects: &[&str]) -> &mut Script {
+        assert_eq!(self.events(), events, "events");
+        assert_eq!(self.effects(), effects, "effects");
+        self
+    }
+
+    #[track_caller]
+    pub fn expect_statuses(&mut self, statuses: &str) -> &mut Script {
+        assert_eq!(self.statuses(), statuses);
+        self
+    }
+
+    #[track_caller]
+    pub fn expect_run(&mut self, status: RunStatus) -> &mut Script {
+        assert_eq!(self.state.status, status);
+        self
+    }
+
+    // Steps of histories.
+
+    #[track_caller]
+    pub fn answer(&mut self, name: &str, choice: Choice, lease: Option<LeaseAnswer>) -> &mut Script {
+        let command = self.answer_of(name, choice, lease);
+        self.run(command)
+    }
+
+    pub fn answer_of(&self, name: &str, choice: Choice, lease: Option<LeaseAnswer>) -> Command {
+        let node = self.node(name);
+        let epoch = self.state.node(node).epoch;
+        Command::Answer(vec![Answer {
+            node,
+            epoch,
+            choice: Arc::new(choice),
+            lease,
+            usage: Vec::new(),
+        }])
+    }
+
+    #[track_caller]
+    pub fn queue(&mut self, name: &str) -> &mut Script {
+        self.answer(name, allowed(), None)
+    }
+
+    #[track_caller]
+    pub fn start(&mut self, name: &str) -> &mut Script {
+        self.queue(name).report(name, ReportKind::Started)
+    }
+
+    /// Queues the task and reports its success.
+    #[track_caller]
+    pub fn succeed(&mut self, name: &str) -> &mut Script {
+        self.queue(name).report(name, SUCCESS)
+    }
+
+    #[track_caller]
+    pub fn succeed_with(&mut self, name: &str, output: Value) -> &mut Script {
+        let kind = ReportKind::Success {
+            started_at: None,
+            output: Some(Arc::new(output)),
+        };
+        self.queue(name).report(name, kind)
+    }
+
+    /// Queues the task and lets it fail for good.
+    #[track_caller]
+    pub fn fail(&mut self, name: &str) -> &mut Script {
+        self.queue(name)
+            .report(name, ReportKind::Failure(failure(FailureClass::Permanent)))
+    }
+
+    #[track_caller]
+    pub fn report(&mut self, name: &str, kind: ReportKind) -> &mut Script {
+        let key = self.key(name);
+        self.report_of(key, kind)
+    }
+
+    #[track_caller]
+    pub fn report_of(&mut self, key: AttemptKey, kind: ReportKind) -> &mut Script {
+        let AttemptKey {
+            node, epoch, attempt, ..
+        } = key;
+        self.run(Command::Report(Report {
+            node,
+            epoch,
+            attempt,
+            kind,
+        }))
+    }
+
+    #[track_caller]
+    pub fn tick_after(&mut self, millis: u64) -> &mut Script {
+        self.now = self.now + millis;
+        self.run(Command::Tick)
+    }
+
+    #[track_caller]
+    pub fn cancel(&mut self) -> &mut Script {
+        self.run(Command::Cancel {
+            by: "me".to_owned(),
+            reason: "enough".to_owned(),
+        })
+    }
+
+    #[track_caller]
+    pub fn pause(&mut self) -> &mut Script {
+        self.run(Command::Pause { by: "me".to_owned() })
+    }
+
+    #[track_caller]
+    pub fn resume(&mut self) -> &mut Script {
+        self.run(Command::Resume { by: "me".to_owned() })
+    }
+
+    #[track_caller]
+    pub fn retry(&mut self) -> &mut Script {
+        self.run(Command::Retry { by: "me".to_owned() })
+    }
+
+    #[track_caller]
+    pub fn rerun(&mut self, name: &str) -> &mut Script {
+        let command = self.rerun_of(name);
+        self.run(command)
+    }
+
+    pub fn rerun_of(&self, name: &str) -> Command {
+        Command::Rerun {
+            node: self.node(name),
+            by: "me".to_owned(),
+        }
+    }
+
+    pub fn approve_of(&self, name: &str) -> Command {
+        Command::Approve {
+            node: self.node(name),
+            by: "me".to_owned(),
+        }
+    }
+
+    pub fn reject_of(&self, name: &str) -> Command {
+        Command::Reject {
+            node: self.node(name),
+            by: "me".to_owned(),
+            reason: "no".to_owned(),
+        }
+    }
+}
