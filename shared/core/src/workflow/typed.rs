@@ -48,7 +48,11 @@ impl fmt::Display for Problem {
             write!(f, "{}: ", self.path)?;
         }
         f.write_str(&self.message)?;
-        if self.remedy.is_empty() { Ok(()) } else { write!(f, " ({})", self.remedy) }
+        if self.remedy.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({})", self.remedy)
+        }
     }
 }
 
@@ -65,7 +69,10 @@ pub fn read<T: DeserializeOwned>(text: &str, limits: &Limits) -> Result<T, Vec<P
     if !faults.is_empty() {
         return Err(faults.into_iter().map(|fault| of_fault(fault, &lines)).collect());
     }
-    let tree = tree.unwrap_or(Node { at: 0, content: Content::Object(Vec::new()) });
+    let tree = tree.unwrap_or(Node {
+        at: 0,
+        content: Content::Object(Vec::new()),
+    });
     T::deserialize(&tree).map_err(|error| vec![error.into_problem(&lines)])
 }
 
@@ -127,7 +134,13 @@ pub(super) struct Error {
 
 impl Error {
     fn new(code: &'static str, message: String, remedy: String) -> Error {
-        Error { code, at: None, path: Vec::new(), message, remedy }
+        Error {
+            code,
+            at: None,
+            path: Vec::new(),
+            message,
+            remedy,
+        }
     }
 
     fn at(mut self, at: u32) -> Error {
@@ -176,15 +189,27 @@ impl de::Error for Error {
     }
 
     fn unknown_variant(found: &str, expected: &'static [&'static str]) -> Error {
-        Error::new("config.bad-value", format!("'{}' is not known", shortened(found)), choices(found, expected))
+        Error::new(
+            "config.bad-value",
+            format!("'{}' is not known", shortened(found)),
+            choices(found, expected),
+        )
     }
 
     fn unknown_field(found: &str, expected: &'static [&'static str]) -> Error {
-        Error::new("config.unknown-key", format!("unknown key '{}'", shortened(found)), choices(found, expected))
+        Error::new(
+            "config.unknown-key",
+            format!("unknown key '{}'", shortened(found)),
+            choices(found, expected),
+        )
     }
 
     fn missing_field(field: &'static str) -> Error {
-        Error::new("config.missing-key", format!("the key '{field}' is missing"), String::new())
+        Error::new(
+            "config.missing-key",
+            format!("the key '{field}' is missing"),
+            String::new(),
+        )
     }
 }
 
@@ -233,7 +258,9 @@ fn choices(found: &str, expected: &[&str]) -> String {
     const LISTED_MAX: usize = 12;
     let nearest = expected.iter().map(|word| (distance(found, word), word)).min();
     match nearest {
-        Some((distance, word)) if distance <= 2.max(found.chars().count() / 3) => format!("did you mean '{word}'?"),
+        Some((distance, word)) if distance <= 2.max(found.chars().count() / 3) => {
+            format!("did you mean '{word}'?")
+        }
         Some(_) if expected.len() <= LISTED_MAX => format!("use one of {}", expected.join(", ")),
         _ => String::new(),
     }
@@ -296,7 +323,11 @@ impl<'de, 'a> Deserializer<'de> for &'de Node<'a> {
             Content::Text(text) => visitor.visit_enum(StrDeserializer::<Error>::new(text)),
             Content::Object(entries) if entries.len() == 1 => visitor.visit_enum(Variant(&entries[0])),
             _ => {
-                let message = format!("expected one of {}, found {}", variants.join(", "), self.describe());
+                let message = format!(
+                    "expected one of {}, found {}",
+                    variants.join(", "),
+                    self.describe()
+                );
                 Err(Error::new("config.wrong-type", message, String::new()))
             }
         };
@@ -326,10 +357,14 @@ impl<'n> SeqAccess<'n> for Items<'n, '_> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'n>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        let Some(item) = self.items.get(self.next) else { return Ok(None) };
+        let Some(item) = self.items.get(self.next) else {
+            return Ok(None);
+        };
         let index = self.next;
         self.next += 1;
-        seed.deserialize(item).map(Some).map_err(|error| error.at(item.at).within(format!("[{index}]")))
+        seed.deserialize(item)
+            .map(Some)
+            .map_err(|error| error.at(item.at).within(format!("[{index}]")))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -346,7 +381,9 @@ impl<'n> MapAccess<'n> for Entries<'n, '_> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'n>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        let Some(entry) = self.entries.get(self.next) else { return Ok(None) };
+        let Some(entry) = self.entries.get(self.next) else {
+            return Ok(None);
+        };
         let key = seed.deserialize(BorrowedStrDeserializer::<Error>::new(&entry.key));
         key.map(Some).map_err(|error| error.at(entry.key_at))
     }
@@ -354,7 +391,8 @@ impl<'n> MapAccess<'n> for Entries<'n, '_> {
     fn next_value_seed<V: DeserializeSeed<'n>>(&mut self, seed: V) -> Result<V::Value, Error> {
         let entry = &self.entries[self.next];
         self.next += 1;
-        seed.deserialize(&entry.value).map_err(|error| error.at(entry.key_at).within(format!(".{}", entry.key)))
+        seed.deserialize(&entry.value)
+            .map_err(|error| error.at(entry.key_at).within(format!(".{}", entry.key)))
     }
 }
 
@@ -379,7 +417,8 @@ impl<'n> VariantAccess<'n> for Variant<'n, '_> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'n>>(self, seed: T) -> Result<T::Value, Error> {
-        seed.deserialize(&self.0.value).map_err(|error| error.within(format!(".{}", self.0.key)))
+        seed.deserialize(&self.0.value)
+            .map_err(|error| error.within(format!(".{}", self.0.key)))
     }
 
     fn tuple_variant<V: Visitor<'n>>(self, _len: usize, visitor: V) -> Result<V::Value, Error> {
@@ -444,23 +483,52 @@ mod tests {
 
     #[test]
     fn reads_into_types() {
-        let sample: Sample =
-            read("colour: green\nsizes: [1, 2]\nratio: 3\ninner: {a: {command: [x]}}\n", &Limits::api()).unwrap();
+        let sample: Sample = read(
+            "colour: green\nsizes: [1, 2]\nratio: 3\ninner: {a: {command: [x]}}\n",
+            &Limits::api(),
+        )
+        .unwrap();
         assert_eq!(sample.colour, Some(Colour::Green));
         assert_eq!((sample.sizes, sample.ratio), (vec![1, 2], 3.0));
-        assert_eq!(sample.inner["a"], Inner { command: vec!["x".to_owned()] });
-        assert_eq!(read::<Sample>("# nothing\n", &Limits::api()).unwrap().sizes, Vec::<u8>::new());
+        assert_eq!(
+            sample.inner["a"],
+            Inner {
+                command: vec!["x".to_owned()]
+            }
+        );
+        assert_eq!(
+            read::<Sample>("# nothing\n", &Limits::api()).unwrap().sizes,
+            Vec::<u8>::new()
+        );
     }
 
     #[test]
     fn errors_name_the_place_the_key_and_the_remedy() {
         let table = [
-            ("colour: red\ncolor: red\n", "f.yaml:2:1: config.unknown-key: unknown key 'color' (did you mean 'colour'?)"),
-            ("colour: blue\n", "f.yaml:1:9: config.bad-value: colour: 'blue' is not known (use one of red, green)"),
-            ("sizes: [1, 300]\n", "f.yaml:1:12: config.bad-value: sizes[1]: expected a whole number, 0 or greater, found '300'"),
-            ("sizes: 1\n", "f.yaml:1:8: config.wrong-type: sizes: expected a list, found '1'"),
-            ("inner:\n  a.b:\n    cmd: []\n", "f.yaml:3:5: config.unknown-key: inner.a.b: unknown key 'cmd' (use one of command)"),
-            ("inner:\n  a: {}\n", "f.yaml:2:6: config.missing-key: inner.a: the key 'command' is missing"),
+            (
+                "colour: red\ncolor: red\n",
+                "f.yaml:2:1: config.unknown-key: unknown key 'color' (did you mean 'colour'?)",
+            ),
+            (
+                "colour: blue\n",
+                "f.yaml:1:9: config.bad-value: colour: 'blue' is not known (use one of red, green)",
+            ),
+            (
+                "sizes: [1, 300]\n",
+                "f.yaml:1:12: config.bad-value: sizes[1]: expected a whole number, 0 or greater, found '300'",
+            ),
+            (
+                "sizes: 1\n",
+                "f.yaml:1:8: config.wrong-type: sizes: expected a list, found '1'",
+            ),
+            (
+                "inner:\n  a.b:\n    cmd: []\n",
+                "f.yaml:3:5: config.unknown-key: inner.a.b: unknown key 'cmd' (use one of command)",
+            ),
+            (
+                "inner:\n  a: {}\n",
+                "f.yaml:2:6: config.missing-key: inner.a: the key 'command' is missing",
+            ),
         ];
         for (text, expected) in table {
             assert_eq!(problem(text), expected);

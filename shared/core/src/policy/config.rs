@@ -1,0 +1,387 @@
+//! A policy as it is written: the `decision:` block of a configuration file.
+//!
+//! Every key is optional here; what a file does not name keeps the value of the default policy. A mapping is merged key by
+//! key, a list or a number replaces the default's. The meaning of each key is in `docs/configuration.md`.
+
+use std::collections::BTreeMap;
+
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::workflow::limits::Limits;
+use crate::workflow::{OnDenied, ResourceClass, RetrySpec, typed};
+
+/// The default policy as shipped: a commented file.
+pub const DEFAULT_POLICY: &str = include_str!("default_policy.yaml");
+
+/// The default policy, read. It sets every key.
+pub fn default_config() -> PolicyConfig {
+    typed::read(DEFAULT_POLICY, &Limits::local_file()).expect("a test reads the default policy")
+}
+
+/// The `decision:` block. Lists of agents and actions may use `*` for any run of characters.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// Agents whose tasks get a GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_agents: Option<Vec<String>>,
+    /// Agents that never get a GPU, whatever the task asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_agents: Option<Vec<String>>,
+    /// Tasks a workflow may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_task_count: Option<u32>,
+    /// Actions that are denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_actions: Option<Vec<String>>,
+    /// Agents whose tasks have priority 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_agents: Option<Vec<String>>,
+    /// IANA name of the time zone of `now` in rules, and of windows that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Times in which tasks are held or skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_windows: Option<Vec<WindowConfig>>,
+    /// Limits across runs and per task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_limits: Option<ResourceLimits>,
+    /// Resource classes by action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_classes: Option<ActionClasses>,
+    /// How much memory a task gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryConfig>,
+    /// What a large `dataset_size` changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset_scaling: Option<Vec<DatasetStep>>,
+    /// Agents that distribute their work over a large data set, besides `gpu_agents`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ml_agents: Option<Vec<String>>,
+    /// Which model an LLM agent should use; the first rule that matches counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_rules: Option<Vec<ModelRule>>,
+    /// Base priorities; the first entry that matches counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priorities: Option<Vec<PriorityRule>>,
+    /// Base priority when nothing else gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_priority: Option<u8>,
+    /// Base priority of the tasks of `priority_agents`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_agents_priority: Option<u8>,
+    /// Added when the run's metadata says `urgent: true`; the result stays at or below 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgent_bonus: Option<u8>,
+    /// Retries of tasks that do not say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetrySpec>,
+    /// Actions that are never retried without a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destructive_actions: Option<Vec<String>>,
+    /// What happens to a denied task that does not say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_denied: Option<OnDenied>,
+    /// After how many seconds a task held by a rule is asked about again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_recheck_s: Option<f64>,
+    /// Ordered rules with conditions, asked after everything above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<RuleConfig>>,
+}
+
+/// `resource_limits`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceLimits {
+    /// Slots of the pool `gpu`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_gpu_tasks: Option<u32>,
+    /// Slots of the pool `cpu`: tasks of every other class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_cpu_tasks: Option<u32>,
+    /// Memory no task exceeds, GB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_memory_per_task_gb: Option<f64>,
+}
+
+/// `action_classes`: actions that want a certain kind of machine.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionClasses {
+    /// Actions on a GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<Vec<String>>,
+    /// Memory-optimised actions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Vec<String>>,
+    /// Compute-optimised actions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute: Option<Vec<String>>,
+}
+
+/// `memory`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryConfig {
+    /// GB by resource class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_gb: Option<BaseMemory>,
+    /// Multiples for certain actions; the first that matches counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_factors: Option<Vec<ActionFactor>>,
+}
+
+/// `memory.base_gb`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseMemory {
+    /// Of class `cpu`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<f64>,
+    /// Of class `gpu`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<f64>,
+    /// Of class `memory`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<f64>,
+    /// Of class `compute`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute: Option<f64>,
+}
+
+/// One entry of `memory.action_factors`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionFactor {
+    /// The actions.
+    pub actions: Vec<String>,
+    /// What their base memory is multiplied by.
+    pub factor: f64,
+}
+
+/// One entry of `dataset_scaling`; the one with the largest `over` that is exceeded counts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetStep {
+    /// Applies to a `dataset_size` greater than this.
+    pub over: f64,
+    /// What memory is multiplied by.
+    pub memory_factor: f64,
+    /// Whether ML agents distribute their work.
+    #[serde(default)]
+    pub distribute: bool,
+}
+
+/// One entry of `model_rules`. It matches when agent and action match; an absent list matches all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRule {
+    /// Named in explanations.
+    pub name: String,
+    /// The actions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Vec<String>>,
+    /// The agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Vec<String>>,
+    /// The model, in words the agent understands.
+    pub model: String,
+}
+
+/// One entry of `priorities`. It matches when *any* of its lists does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriorityRule {
+    /// Named in explanations.
+    pub name: String,
+    /// 1 to 10, 10 most urgent.
+    pub priority: u8,
+    /// The actions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
+    /// The agents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<String>,
+    /// Keys of the run's metadata that are `true`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<String>,
+}
+
+/// One maintenance window, every week or every day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowConfig {
+    /// Named in explanations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The days on which it starts; every day when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<Vec<Day>>,
+    /// Local time of day at which it starts, `HH:MM`.
+    pub start: String,
+    /// Local time of day at which it ends, `HH:MM`; at or before `start` means the next day.
+    pub end: String,
+    /// IANA name of the time zone; the policy's `time_zone` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// What happens to tasks meanwhile.
+    #[serde(default)]
+    pub mode: WindowMode,
+    /// Only these agents; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Vec<String>>,
+    /// Only these actions; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Vec<String>>,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+/// What a maintenance window does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowMode {
+    /// Tasks wait for its end.
+    #[default]
+    Hold,
+    /// Tasks are skipped.
+    Skip,
+}
+
+/// One rule: a condition and what follows from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleConfig {
+    /// Unique; named in explanations.
+    pub name: String,
+    /// CEL over `task`, `run`, `usage` and `now`; a rule without it always applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Overrides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<SetConfig>,
+    /// Retry settings; they win over the task's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryConfig>,
+    /// Denies the task, for this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deny: Option<String>,
+    /// Holds the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldConfig>,
+    /// Holds the task until a person has approved it, for this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_approval: Option<String>,
+    /// Whether the rules after this one are passed over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stop: bool,
+}
+
+/// What a rule may `set`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetConfig {
+    /// Resource class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_class: Option<ResourceClass>,
+    /// 1 to 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// Memory in GB; `max_memory_per_task_gb` still holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_gb: Option<f64>,
+    /// The model an LLM agent should use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub llm_model: Option<String>,
+    /// Whether a training agent should distribute its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub use_distributed: Option<bool>,
+    /// Longest run time of one attempt, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<f64>,
+    /// Named pools to hold a slot of, besides the task's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pools: Option<Vec<String>>,
+    /// Handed to the agent as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<BTreeMap<String, Value>>,
+}
+
+/// The `retry` of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryConfig {
+    /// Whether failures are retried without a person; cannot be switched on for destructive actions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto: Option<bool>,
+    /// Retries after the first attempt, 0 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<u32>,
+    /// Upper bound of the first delay, seconds; doubles with every retry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff_base_s: Option<f64>,
+    /// Cap of the delay, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff_max_s: Option<f64>,
+}
+
+/// The `hold` of a rule: a reason, or a reason and after how long to ask again.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HoldConfig {
+    /// Why.
+    pub reason: String,
+    /// After how long to ask again, as in `10m`; `hold_recheck_s` when absent.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub recheck: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for HoldConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HoldConfig, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Long {
+            reason: String,
+            #[serde(default, rename = "for")]
+            recheck: Option<String>,
+        }
+        struct ShortOrLong;
+        impl<'de> Visitor<'de> for ShortOrLong {
+            type Value = HoldConfig;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a reason, or a mapping with 'reason' and 'for'")
+            }
+
+            fn visit_str<E: de::Error>(self, reason: &str) -> Result<HoldConfig, E> {
+                Ok(HoldConfig {
+                    reason: reason.to_owned(),
+                    recheck: None,
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HoldConfig, A::Error> {
+                let long = Long::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(HoldConfig {
+                    reason: long.reason,
+                    recheck: long.recheck,
+                })
+            }
+        }
+        deserializer.deserialize_any(ShortOrLong)
+    }
+}

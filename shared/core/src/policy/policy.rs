@@ -1,0 +1,477 @@
+//! A policy ready to answer: the default policy, overridden key by key, checked and prepared.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::config::{
+    ActionClasses, BaseMemory, DatasetStep, MemoryConfig, PolicyConfig, ResourceLimits, RuleConfig,
+    default_config,
+};
+use super::pattern::Patterns;
+use super::rule::Rule;
+use super::window::{self, Window};
+use crate::workflow::{OnDenied, ResourceClass, RetrySpec};
+
+/// The pool of tasks of class `gpu`.
+pub const GPU_POOL: &str = "gpu";
+/// The pool of tasks of every other class.
+pub const CPU_POOL: &str = "cpu";
+/// Most retries any key may ask for.
+pub const RETRIES_MAX: u32 = 100;
+
+/// What besides the `decision:` block shapes a choice; part of what [`Policy::version`] covers.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Surroundings {
+    /// Capacities of the named pools.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<String, u32>,
+    /// Limits of agents, by name; agents without limits may be left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub agents: BTreeMap<String, AgentLimits>,
+}
+
+/// Limits of one agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentLimits {
+    /// Tasks it does at a time, over all runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// Longest run time of one attempt, milliseconds, for tasks that do not say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// A key of a policy has a value that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct PolicyError {
+    /// The key, as in `rules[2].when`; relative to the `decision:` block (or to the file for `pools`).
+    pub path: String,
+    /// What is wrong, and the remedy.
+    pub message: String,
+}
+
+impl PolicyError {
+    pub(super) fn at(path: &str, message: impl Into<String>) -> PolicyError {
+        PolicyError {
+            path: path.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// Everything a policy says, as data: what is stored, hashed and compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Effective {
+    decision: PolicyConfig,
+    #[serde(default)]
+    surroundings: Surroundings,
+}
+
+/// A policy that can be asked. Immutable; a changed configuration is another policy with another version.
+#[derive(Debug)]
+pub struct Policy {
+    canonical: String,
+    version: String,
+    capacities: BTreeMap<String, u32>,
+    pub(super) surroundings: Surroundings,
+    pub(super) agent_pools: BTreeMap<String, String>,
+    pub(super) gpu_agents: Patterns,
+    pub(super) cpu_agents: Patterns,
+    pub(super) ml_agents: Patterns,
+    pub(super) action_classes: [(ResourceClass, Patterns); 3],
+    pub(super) max_task_count: u32,
+    pub(super) blocked_actions: Patterns,
+    pub(super) base_gb: BaseMemory,
+    pub(super) action_factors: Vec<(Patterns, f64)>,
+    /// Largest `over` first.
+    pub(super) dataset_steps: Vec<DatasetStep>,
+    pub(super) memory_max_gb: f64,
+    pub(super) models: Vec<Model>,
+    pub(super) priorities: Vec<Priority>,
+    pub(super) default_priority: u8,
+    pub(super) priority_agents: Patterns,
+    pub(super) priority_agents_priority: u8,
+    pub(super) urgent_bonus: u8,
+    pub(super) retry: RetrySpec,
+    pub(super) destructive_actions: Patterns,
+    pub(super) on_denied: OnDenied,
+    pub(super) hold_recheck_ms: u64,
+    pub(super) time_zone: TimeZone,
+    pub(super) windows: Vec<Window>,
+    pub(super) rules: Vec<Rule>,
+}
+
+/// A prepared entry of `model_rules`.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) label: String,
+    pub(super) actions: Option<Patterns>,
+    pub(super) agents: Option<Patterns>,
+    pub(super) model: String,
+}
+
+/// A prepared entry of `priorities`.
+#[derive(Debug)]
+pub(super) struct Priority {
+    pub(super) label: String,
+    pub(super) priority: u8,
+    pub(super) actions: Patterns,
+    pub(super) agents: Patterns,
+    pub(super) metadata: Vec<String>,
+}
+
+impl Policy {
+    /// The default policy with `overrides` on top.
+    ///
+    /// # Errors
+    /// With the first key that cannot be used.
+    pub fn new(overrides: &PolicyConfig, surroundings: Surroundings) -> Result<Policy, PolicyError> {
+        let mut decision = to_json(&default_config());
+        merge(&mut decision, to_json(overrides));
+        let decision = serde_json::from_value(decision)
+            .map_err(|error| PolicyError::at("decision", error.to_string()))?;
+        Policy::prepare(Effective {
+            decision,
+            surroundings,
+        })
+    }
+
+    /// The policy that [`Policy::canonical`] came from, whatever today's default policy is.
+    ///
+    /// # Errors
+    /// When the text is not the canonical form of a policy.
+    pub fn from_canonical(text: &str) -> Result<Policy, PolicyError> {
+        let effective =
+            serde_json::from_str(text).map_err(|error| PolicyError::at("policy", error.to_string()))?;
+        Policy::prepare(effective)
+    }
+
+    /// Everything it says, as JSON with sorted keys: what its version is the hash of, and what is stored with runs.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// The first 12 hexadecimal digits of the SHA-256 of [`Policy::canonical`].
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Capacities of the pools its choices name: `gpu`, `cpu`, the named pools, and `agent:NAME` of limited agents.
+    pub fn capacities(&self) -> &BTreeMap<String, u32> {
+        &self.capacities
+    }
+
+    /// Tasks a workflow may have.
+    pub fn max_task_count(&self) -> u32 {
+        self.max_task_count
+    }
+
+    /// Whether a rule looks at `usage`: only then need [`super::Question::usage`] be filled.
+    pub fn reads_usage(&self) -> bool {
+        self.rules.iter().any(|rule| rule.reads("usage"))
+    }
+
+    /// Whether the answer may change as time passes (windows, or rules that look at `now` or `usage`).
+    pub fn depends_on_time(&self) -> bool {
+        !self.windows.is_empty()
+            || self
+                .rules
+                .iter()
+                .any(|rule| rule.reads("now") || rule.reads("usage"))
+    }
+
+    fn prepare(effective: Effective) -> Result<Policy, PolicyError> {
+        let canonical = to_json(&effective).to_string();
+        let version = Sha256::digest(&canonical)
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let Effective {
+            decision,
+            surroundings,
+        } = effective;
+        let limits = decision.resource_limits.unwrap_or_default();
+        let capacities = capacities(&limits, &surroundings)?;
+        let time_zone = match &decision.time_zone {
+            Some(name) => window::time_zone(name, "time_zone")?,
+            None => TimeZone::UTC,
+        };
+        let ActionClasses { gpu, memory, compute } = decision.action_classes.clone().unwrap_or_default();
+        let MemoryConfig {
+            base_gb,
+            action_factors,
+        } = decision.memory.clone().unwrap_or_default();
+        let list = |list: &Option<Vec<String>>| Patterns::new(list.as_deref().unwrap_or_default());
+        no_agent_in_both(&decision)?;
+        Ok(Policy {
+            agent_pools: agent_pools(&surroundings),
+            gpu_agents: list(&decision.gpu_agents),
+            cpu_agents: list(&decision.cpu_agents),
+            ml_agents: list(&decision.ml_agents),
+            action_classes: [
+                (ResourceClass::Gpu, list(&gpu)),
+                (ResourceClass::Memory, list(&memory)),
+                (ResourceClass::Compute, list(&compute)),
+            ],
+            max_task_count: set("max_task_count", decision.max_task_count)?,
+            blocked_actions: list(&decision.blocked_actions),
+            base_gb: base_memory(base_gb)?,
+            action_factors: factors(&action_factors.unwrap_or_default())?,
+            dataset_steps: dataset_steps(decision.dataset_scaling.as_deref().unwrap_or_default())?,
+            memory_max_gb: positive(
+                "resource_limits.max_memory_per_task_gb",
+                limits.max_memory_per_task_gb,
+            )?,
+            models: models(&decision),
+            priorities: priorities(&decision)?,
+            default_priority: priority(
+                "default_priority",
+                set("default_priority", decision.default_priority)?,
+            )?,
+            priority_agents: list(&decision.priority_agents),
+            priority_agents_priority: priority(
+                "priority_agents_priority",
+                set("priority_agents_priority", decision.priority_agents_priority)?,
+            )?,
+            urgent_bonus: set("urgent_bonus", decision.urgent_bonus)?,
+            retry: retry("retry", set("retry", decision.retry)?)?,
+            destructive_actions: list(&decision.destructive_actions),
+            on_denied: set("on_denied", decision.on_denied)?,
+            hold_recheck_ms: seconds("hold_recheck_s", set("hold_recheck_s", decision.hold_recheck_s)?)?,
+            windows: windows(&decision, &time_zone)?,
+            rules: rules(decision.rules.as_deref().unwrap_or_default(), &capacities)?,
+            time_zone,
+            capacities,
+            surroundings,
+            canonical,
+            version,
+        })
+    }
+}
+
+fn to_json<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).expect("a policy is plain data with text keys")
+}
+
+/// Mappings are merged, everything else is replaced.
+fn merge(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                match base.get_mut(&key) {
+                    Some(existing) => merge(existing, value),
+                    None => {
+                        base.insert(key, value);
+                    }
+                }
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
+
+/// The value of a key that the default policy sets, so that it is missing only in a damaged stored policy.
+fn set<T>(key: &str, value: Option<T>) -> Result<T, PolicyError> {
+    value.ok_or_else(|| PolicyError::at(key, "must have a value"))
+}
+
+pub(super) fn positive(path: &str, value: Option<f64>) -> Result<f64, PolicyError> {
+    match set(path, value)? {
+        number if number.is_finite() && number > 0.0 => Ok(number),
+        number => Err(PolicyError::at(
+            path,
+            format!("'{number}' must be greater than 0"),
+        )),
+    }
+}
+
+/// Seconds as milliseconds.
+pub(super) fn seconds(path: &str, value: f64) -> Result<u64, PolicyError> {
+    const YEAR_S: f64 = 366.0 * 86_400.0;
+    if !(0.0..=YEAR_S).contains(&value) {
+        return Err(PolicyError::at(
+            path,
+            format!("'{value}' must be 0 to {YEAR_S} seconds (a year)"),
+        ));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked: 0 to a year of milliseconds"
+    )]
+    let millis = (value * 1000.0).round() as u64;
+    Ok(millis)
+}
+
+pub(super) fn priority(path: &str, value: u8) -> Result<u8, PolicyError> {
+    if (1..=10).contains(&value) {
+        return Ok(value);
+    }
+    Err(PolicyError::at(
+        path,
+        format!("'{value}' is not a priority (use 1 to 10, 10 is most urgent)"),
+    ))
+}
+
+pub(super) fn retry(path: &str, retry: RetrySpec) -> Result<RetrySpec, PolicyError> {
+    if let Some(retries) = retry.max_retries.filter(|retries| *retries > RETRIES_MAX) {
+        let message = format!("'{retries}' is too many (use 0 to {RETRIES_MAX})");
+        return Err(PolicyError::at(&format!("{path}.max_retries"), message));
+    }
+    for (key, value) in [
+        ("backoff_base_s", retry.backoff_base_s),
+        ("backoff_max_s", retry.backoff_max_s),
+    ] {
+        if let Some(value) = value {
+            seconds(&format!("{path}.{key}"), value)?;
+        }
+    }
+    Ok(retry)
+}
+
+fn capacities(
+    limits: &ResourceLimits,
+    surroundings: &Surroundings,
+) -> Result<BTreeMap<String, u32>, PolicyError> {
+    let mut capacities = BTreeMap::new();
+    for (name, capacity) in &surroundings.pools {
+        if [GPU_POOL, CPU_POOL].contains(&name.as_str()) || name.contains(':') || name.is_empty() {
+            let message = "the name is reserved (for 'gpu' and 'cpu' use resource_limits; names have no ':')";
+            return Err(PolicyError::at(&format!("pools.{name}"), message));
+        }
+        capacities.insert(name.clone(), *capacity);
+    }
+    let gpu = set(
+        "resource_limits.max_concurrent_gpu_tasks",
+        limits.max_concurrent_gpu_tasks,
+    )?;
+    let cpu = set(
+        "resource_limits.max_concurrent_cpu_tasks",
+        limits.max_concurrent_cpu_tasks,
+    )?;
+    capacities.insert(GPU_POOL.to_owned(), gpu);
+    capacities.insert(CPU_POOL.to_owned(), cpu);
+    for (agent, limits) in &surroundings.agents {
+        if let Some(concurrency) = limits.concurrency {
+            capacities.insert(agent_pool(agent), concurrency);
+        }
+    }
+    Ok(capacities)
+}
+
+/// Name of the pool that limits an agent.
+pub fn agent_pool(agent: &str) -> String {
+    format!("agent:{agent}")
+}
+
+fn agent_pools(surroundings: &Surroundings) -> BTreeMap<String, String> {
+    let limited = surroundings
+        .agents
+        .iter()
+        .filter(|(_, limits)| limits.concurrency.is_some());
+    limited
+        .map(|(agent, _)| (agent.clone(), agent_pool(agent)))
+        .collect()
+}
+
+fn no_agent_in_both(decision: &PolicyConfig) -> Result<(), PolicyError> {
+    let gpu = decision.gpu_agents.as_deref().unwrap_or_default();
+    for (index, agent) in decision.cpu_agents.iter().flatten().enumerate() {
+        if gpu.contains(agent) {
+            let message =
+                format!("'{agent}' is in gpu_agents too (an agent belongs to one of the two lists)");
+            return Err(PolicyError::at(&format!("cpu_agents[{index}]"), message));
+        }
+    }
+    Ok(())
+}
+
+fn base_memory(base: Option<BaseMemory>) -> Result<BaseMemory, PolicyError> {
+    let base = base.unwrap_or_default();
+    let classes = [
+        ("cpu", base.cpu),
+        ("gpu", base.gpu),
+        ("memory", base.memory),
+        ("compute", base.compute),
+    ];
+    for (class, gb) in classes {
+        positive(&format!("memory.base_gb.{class}"), gb)?;
+    }
+    Ok(base)
+}
+
+fn factors(factors: &[super::config::ActionFactor]) -> Result<Vec<(Patterns, f64)>, PolicyError> {
+    let prepare = |(index, entry): (usize, &super::config::ActionFactor)| {
+        let factor = positive(
+            &format!("memory.action_factors[{index}].factor"),
+            Some(entry.factor),
+        )?;
+        Ok((Patterns::new(&entry.actions), factor))
+    };
+    factors.iter().enumerate().map(prepare).collect()
+}
+
+fn dataset_steps(steps: &[DatasetStep]) -> Result<Vec<DatasetStep>, PolicyError> {
+    for (index, step) in steps.iter().enumerate() {
+        positive(
+            &format!("dataset_scaling[{index}].memory_factor"),
+            Some(step.memory_factor),
+        )?;
+    }
+    let mut steps = steps.to_vec();
+    steps.sort_by(|a, b| b.over.total_cmp(&a.over));
+    Ok(steps)
+}
+
+fn models(decision: &PolicyConfig) -> Vec<Model> {
+    let rules = decision.model_rules.iter().flatten();
+    let prepare = |rule: &super::config::ModelRule| Model {
+        label: format!("default:model_rules.{}", rule.name),
+        actions: rule.actions.as_deref().map(Patterns::new),
+        agents: rule.agents.as_deref().map(Patterns::new),
+        model: rule.model.clone(),
+    };
+    rules.map(prepare).collect()
+}
+
+fn priorities(decision: &PolicyConfig) -> Result<Vec<Priority>, PolicyError> {
+    let rules = decision.priorities.iter().flatten().enumerate();
+    let prepare = |(index, rule): (usize, &super::config::PriorityRule)| {
+        Ok(Priority {
+            label: format!("default:priorities.{}", rule.name),
+            priority: priority(&format!("priorities[{index}].priority"), rule.priority)?,
+            actions: Patterns::new(&rule.actions),
+            agents: Patterns::new(&rule.agents),
+            metadata: rule.metadata.clone(),
+        })
+    };
+    rules.map(prepare).collect()
+}
+
+fn windows(decision: &PolicyConfig, time_zone: &TimeZone) -> Result<Vec<Window>, PolicyError> {
+    let windows = decision.maintenance_windows.iter().flatten().enumerate();
+    let prepare = |(index, window)| Window::new(window, &format!("maintenance_windows[{index}]"), time_zone);
+    windows.map(prepare).collect()
+}
+
+fn rules(rules: &[RuleConfig], capacities: &BTreeMap<String, u32>) -> Result<Vec<Rule>, PolicyError> {
+    let mut prepared: Vec<Rule> = Vec::with_capacity(rules.len());
+    for (index, rule) in rules.iter().enumerate() {
+        let path = format!("rules[{index}]");
+        if prepared.iter().any(|earlier| earlier.name == rule.name) {
+            let message = format!("'{}' names two rules (names are unique)", rule.name);
+            return Err(PolicyError::at(&format!("{path}.name"), message));
+        }
+        prepared.push(Rule::new(rule, &path, capacities)?);
+    }
+    Ok(prepared)
+}
