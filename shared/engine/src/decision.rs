@@ -5,7 +5,7 @@ use std::sync::Arc;
 use orchestrator_core::ids::{AttemptKey, NodeIx};
 use orchestrator_core::policy::{Choice, Question, RunFacts, TaskFacts, Verdict, choose};
 use orchestrator_core::pool::{LeaseAnswer, LeaseRequest, PoolUsage, WaiterOrder};
-use orchestrator_core::run::{Answer, Command, Effect, RunState, RunStatus};
+use orchestrator_core::run::{Answer, Command, Effect, RunState, RunStatus, TaskStatus};
 use orchestrator_core::time::Timestamp;
 
 use crate::drive::Session;
@@ -23,11 +23,11 @@ impl<P: Ports> Engine<P> {
         if session.state().status != RunStatus::Running {
             return Ok(());
         }
-        let mut nodes = candidate_nodes(session.state(), candidates);
-        if nodes.len() > self.options.decisions_max && *candidates != Candidates::Waiting {
-            nodes.truncate(self.options.decisions_max);
+        let mut nodes: Vec<NodeIx> = session.state().ready().take(self.options.decisions_max).collect();
+        if nodes.len() < session.state().ready().count() {
             session.owe(Effect::Decide);
         }
+        nodes.extend(waiters(session.state(), candidates));
         if nodes.is_empty() {
             return Ok(());
         }
@@ -39,6 +39,7 @@ impl<P: Ports> Engine<P> {
         let mut previous: Option<Arc<Choice>> = None;
         for node in nodes {
             let mut answer = self.ask(session.state(), node, session.now(), &usage);
+            keep_place(session.state(), &mut answer);
             match &previous {
                 Some(same) if **same == *answer.choice => answer.choice = Arc::clone(same),
                 _ => previous = Some(Arc::clone(&answer.choice)),
@@ -84,17 +85,19 @@ impl<P: Ports> Engine<P> {
     async fn take_slots(&self, session: &mut Session, answers: &mut [Answer]) -> Result<(), Error> {
         let wants =
             |answer: &&mut Answer| answer.choice.verdict == Verdict::Allow && !answer.choice.pools.is_empty();
-        let mut wanting: Vec<&mut Answer> = answers.iter_mut().filter(wants).collect();
+        let mut wanting: Vec<(LeaseRequest, &mut Answer)> = answers
+            .iter_mut()
+            .filter(wants)
+            .map(|answer| (self.lease_request(session.state(), session.now(), answer), answer))
+            .collect();
         if wanting.is_empty() {
             return Ok(());
         }
-        let requests: Vec<LeaseRequest> = wanting
-            .iter()
-            .map(|answer| self.lease_request(session.state(), session.now(), answer))
-            .collect();
+        wanting.sort_by_key(|(request, _)| request.order);
+        let (requests, wanting): (Vec<LeaseRequest>, Vec<&mut Answer>) = wanting.into_iter().unzip();
         session.note_taken(requests.iter().map(|request| request.key));
         let taken = self.ports.pools().take(&requests).await?;
-        for (answer, taken) in wanting.iter_mut().zip(taken) {
+        for (answer, taken) in wanting.into_iter().zip(taken) {
             answer.lease = Some(taken.answer);
             answer.usage = taken.usage;
         }
@@ -119,17 +122,26 @@ impl<P: Ports> Engine<P> {
         }
     }
 
-    /// Slots granted to a task that no longer waits for them go to the next in line.
+    /// Slots granted to a task that no longer wants them go to the next in line. A READY task is about to ask for its own.
     fn return_void_grants(&self, session: &mut Session, candidates: &Candidates) {
-        if let Candidates::Granted(keys) = candidates {
-            session.note_taken(keys.iter().copied());
-        }
+        let Candidates::Granted(keys) = candidates else { return };
+        let state = session.state();
+        let asks_next = |key: &AttemptKey| {
+            let wanted = state.get(key.node).filter(|node| node.status == TaskStatus::Ready);
+            let is_next = wanted.is_some_and(|node| (node.epoch, node.attempt + 1) == (key.epoch, key.attempt));
+            is_next && state.status == RunStatus::Running
+        };
+        let void: Vec<AttemptKey> = keys.iter().copied().filter(|key| !asks_next(key)).collect();
+        session.note_taken(void);
     }
 
     /// Use case `admission`: gets the run its place under the client's concurrent-run limit.
     pub(crate) async fn admit(&self, session: &mut Session) -> Result<(), Error> {
         let state = session.state();
         if state.status != RunStatus::Pending {
+            let place = AttemptKey::admission(state.id());
+            let is_over = state.status.is_terminal();
+            session.note_taken(is_over.then_some(place));
             return Ok(());
         }
         let request = LeaseRequest {
@@ -160,19 +172,29 @@ pub fn admission_pool(client_id: &str) -> orchestrator_core::policy::PoolDemand 
     }
 }
 
-fn candidate_nodes(state: &RunState, candidates: &Candidates) -> Vec<NodeIx> {
-    let waiting = |node: &NodeIx| state.node(*node).waits_for_pool();
+/// The tasks among the candidates that stand in line for a slot.
+fn waiters(state: &RunState, candidates: &Candidates) -> Vec<NodeIx> {
+    let waits = |node: &NodeIx| state.node(*node).waits_for_pool();
     match candidates {
-        Candidates::Ready => state.ready().collect(),
-        Candidates::Waiting => state.ready().chain(state.held().filter(waiting)).collect(),
+        Candidates::Ready => Vec::new(),
+        Candidates::Waiting => state.held().filter(waits).collect(),
         Candidates::Granted(keys) => {
-            let granted = keys.iter().filter(|key| state.get(key.node).is_some());
-            let granted = granted.filter(|key| state.lease_key_of(key.node) == Some(**key));
-            state
-                .ready()
-                .chain(granted.map(|key| key.node).filter(waiting))
-                .collect()
+            let known = keys.iter().filter(|key| state.get(key.node).is_some());
+            let granted = known.filter(|key| state.lease_key_of(key.node) == Some(**key));
+            granted.map(|key| key.node).filter(waits).collect()
         }
+    }
+}
+
+/// Whoever stands in line, or has just been granted what it stood in line for, does so with the choice it waits under: a
+/// new one that wants other slots must not be given these.
+fn keep_place(state: &RunState, answer: &mut Answer) {
+    let known = state.choice_of(answer.node);
+    if let Some(known) = known.filter(|_| state.node(answer.node).waits_for_pool())
+        && answer.choice.verdict == Verdict::Allow
+        && answer.choice.pools != known.pools
+    {
+        answer.choice = Arc::clone(known);
     }
 }
 

@@ -89,6 +89,11 @@ impl Session {
         self.taken.extend(keys);
     }
 
+    /// Leases taken for this turn.
+    pub(crate) fn taken(&self) -> &[AttemptKey] {
+        &self.taken
+    }
+
     /// Adds everything owed, for messages that were delivered before.
     pub fn owe_everything(&mut self) {
         let effects = self.state.outstanding();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orchestrator_core::ids::RunId;
+use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::run::Submission;
 use orchestrator_core::workflow::Workflow;
 use serde_json::Value;
@@ -65,9 +65,21 @@ impl<P: Ports> Engine<P> {
             self.admit(&mut session).await?;
         }
         self.decide_in_turn(&mut session).await?;
+        let taken = session.taken().to_vec();
         match self.start(session).await {
-            Err(Error::Journal(journal::Error::Conflict { .. })) => Ok(()),
+            Err(Error::Journal(journal::Error::Conflict { .. })) => self.submitted_before(request.run, taken).await,
             other => other,
         }
+    }
+
+    /// The request was carried out before: the slots just taken for it are given back unless the run holds them, and
+    /// whatever it still owes is sent again, because the first request may have died on the way.
+    async fn submitted_before(&self, run: RunId, taken: Vec<AttemptKey>) -> Result<(), Error> {
+        self.drive(run, async |session: &mut Session| {
+            session.note_taken(taken.iter().copied());
+            session.owe_everything();
+            Ok(())
+        })
+        .await
     }
 }

@@ -62,10 +62,10 @@ impl<'a> Turn<'a> {
             Event::TaskSucceeded { .. } | Event::AttemptFailed { .. } | Event::TaskFailed { .. }
         ) || event.failure_class() == Some(FailureClass::Timeout);
         self.state.evolve(&event, self.now);
-        if let (Some(node), Some(before)) = (node, before) {
-            if self.state.lease_key_of(node) != Some(before.key) {
-                self.let_go(before, stops);
-            }
+        if let (Some(node), Some(before)) = (node, before)
+            && self.state.lease_key_of(node) != Some(before.key)
+        {
+            self.let_go(before, stops);
         }
         for child in children {
             self.let_go(child, true);

@@ -187,14 +187,12 @@ impl Turn<'_> {
     /// READY, unless a reference in its parameters has no value. Whether the task ended right away.
     pub(super) fn make_ready(&mut self, node: NodeIx) -> bool {
         let params = &self.state.task_of(node).params;
-        if params.has_references() {
-            if let Err(error) = params.resolve(&self.state.scope(node)) {
-                let name = self.state.name_of(node);
-                return self.fail(
-                    node,
-                    format!("a parameter of task '{name}' has no value: {error}"),
-                );
-            }
+        if params.has_references()
+            && let Err(error) = params.resolve(&self.state.scope(node))
+        {
+            let name = self.state.name_of(node);
+            let message = format!("a parameter of task '{name}' has no value: {error}");
+            return self.fail(node, message);
         }
         self.emit(Event::TaskReady { node });
         false
