@@ -1,0 +1,147 @@
+//! `cargo xtask test`: everything that has to hold before a change is published.
+//!
+//! All programs are built in one profile with one set of features (`--workspace --all-targets`), so nothing is
+//! compiled twice; only clippy and rustdoc need passes of their own.
+
+use crate::counts::{Counts, of_cargo_test, of_nextest};
+use crate::report::{Report, Step};
+use crate::run::{built, cargo, is_there, program, quietly};
+use crate::{examples, licences, verbs};
+
+/// Seeds the simulator replays in each run of the tests.
+const SEEDS: &str = "2000";
+
+/// Runs everything. Returns whether all of it passed.
+pub fn test() -> bool {
+    let mut report = Report::default();
+    style(&mut report);
+    let built = report.step("build", || {
+        Step::check(quietly(&mut cargo([
+            "build",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--quiet",
+        ])))
+    });
+    if built {
+        report.step("tests", tests);
+        report.step("documentation tests", documentation_tests);
+        report.step("simulator", simulator);
+        report.step("examples", examples::run);
+    }
+    report.finish()
+}
+
+/// Runs what looks at the sources only. Returns whether all of it passed.
+pub fn lint() -> bool {
+    let mut report = Report::default();
+    style(&mut report);
+    report.finish()
+}
+
+fn style(report: &mut Report) {
+    report.step("format", || {
+        Step::check(quietly(&mut cargo(["fmt", "--all", "--check"])))
+    });
+    report.step("lints", || {
+        let arguments = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        Step::check(quietly(&mut cargo(arguments)))
+    });
+    report.step("documentation", || {
+        let arguments = [
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--locked",
+            "--quiet",
+        ];
+        Step::check(quietly(cargo(arguments).env("RUSTDOCFLAGS", "-D warnings")))
+    });
+    match licences::check() {
+        Ok(step) => {
+            report.step("licences, sources", || step);
+        }
+        Err(why) => report.left_out("licences, sources", &why),
+    }
+}
+
+fn tests() -> Step {
+    let nextest = is_there(&mut cargo(["nextest", "--version"]));
+    let mut command = if nextest {
+        let quiet = [
+            "--no-fail-fast",
+            "--status-level",
+            "fail",
+            "--final-status-level",
+            "slow",
+        ];
+        let mut command = cargo(["nextest", "run", "--workspace", "--locked", "--cargo-quiet"]);
+        command.args(quiet);
+        command
+    } else {
+        cargo([
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--locked",
+            "--quiet",
+            "--no-fail-fast",
+        ])
+    };
+    let outcome = quietly(command.env(verbs::BINARY, built().join("orchestrator")));
+    let counts = if nextest {
+        of_nextest(&outcome.output)
+    } else {
+        of_cargo_test(&outcome.output)
+    };
+    counted(counts, outcome.success, outcome.output, "tests")
+}
+
+fn documentation_tests() -> Step {
+    let outcome = quietly(&mut cargo([
+        "test",
+        "--workspace",
+        "--doc",
+        "--locked",
+        "--quiet",
+        "--no-fail-fast",
+    ]));
+    counted(
+        of_cargo_test(&outcome.output),
+        outcome.success,
+        outcome.output,
+        "examples in documentation",
+    )
+}
+
+fn simulator() -> Step {
+    let outcome = quietly(program(built().join("simulate")).args(["--seeds", SEEDS]));
+    let mut step = Step::check(outcome);
+    step.note = format!("{SEEDS} seeds");
+    step
+}
+
+/// A run whose exit status disagrees with what was counted has failed, whatever was counted.
+fn counted(mut counts: Counts, success: bool, output: String, noun: &str) -> Step {
+    if !success && counts.failed == 0 {
+        counts.failed = 1;
+    }
+    Step {
+        counts,
+        note: format!("{} {noun}", counts.passed),
+        output,
+    }
+}
