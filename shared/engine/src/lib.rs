@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+pub mod api;
 pub mod decision;
 pub mod drive;
 pub mod effects;

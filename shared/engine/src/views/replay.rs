@@ -68,6 +68,11 @@ impl Replay {
         self.state.as_ref()
     }
 
+    /// The run, by value.
+    pub fn into_state(self) -> Option<RunState> {
+        self.state
+    }
+
     /// Reads what has been appended since, and shows every event to `see`.
     ///
     /// # Errors

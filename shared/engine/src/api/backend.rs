@@ -1,0 +1,174 @@
+//! What the API needs from its host.
+
+use std::collections::BTreeSet;
+
+use orchestrator_core::ids::{AttemptKey, RunId};
+use orchestrator_core::policy::Policy;
+use orchestrator_core::run::{Command, Report, RunState};
+use orchestrator_core::time::Timestamp;
+use orchestrator_core::workflow::Limits;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, HostError};
+use crate::ports::idempotency::{Claim, Claimed};
+use crate::ports::{Journal, RunIndex};
+use crate::submit::Request;
+use crate::token::TokenKey;
+use crate::views::{PoolList, Replay};
+
+/// A host as the API sees it.
+pub trait Backend {
+    /// See [`Journal`]; only read.
+    type Journal: Journal;
+    /// See [`RunIndex`].
+    type RunIndex: RunIndex;
+
+    /// The journals.
+    fn journal(&self) -> &Self::Journal;
+
+    /// The index of runs.
+    fn run_index(&self) -> &Self::RunIndex;
+
+    /// The current time.
+    fn now(&self) -> Timestamp;
+
+    /// A new run id.
+    fn new_run_id(&self) -> RunId;
+
+    /// The policy in force.
+    fn policy(&self) -> &Policy;
+
+    /// The key that signs task tokens; `None` when this host takes no reports.
+    fn tokens(&self) -> Option<&TokenKey>;
+
+    /// What is let in.
+    fn intake(&self) -> &Intake;
+
+    /// Stores a run and starts it. A run that exists already is left as it is.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    async fn submit(&self, request: Request) -> Result<(), Error>;
+
+    /// Carries out an operator's command.
+    ///
+    /// # Errors
+    /// When the run refuses it, or cannot be read or written.
+    async fn operate(&self, run: RunId, command: Command) -> Result<(), Error>;
+
+    /// Passes on what an agent said.
+    ///
+    /// # Errors
+    /// When the run cannot be read or written.
+    async fn report(&self, run: RunId, report: Report) -> Result<(), Error>;
+
+    /// Looks at a run as it is. Hosts that keep loaded runs look there; others read the journal.
+    ///
+    /// # Errors
+    /// When there is no such run, or it cannot be read.
+    async fn inspect<T: Send + 'static>(
+        &self,
+        run: RunId,
+        look: impl FnOnce(&RunState, u64) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (state, seq) = Replay::state_of(self.journal(), run).await?;
+        Ok(look(&state, seq))
+    }
+
+    /// Pools with holders and waiters.
+    ///
+    /// # Errors
+    /// When they cannot be read now.
+    async fn pools(&self) -> Result<PoolList, HostError>;
+
+    /// What the host has done so far.
+    ///
+    /// # Errors
+    /// When it cannot be told now.
+    async fn stats(&self) -> Result<Stats, HostError>;
+
+    /// What an attempt's agent printed, at most the last `bytes_max` of each stream; `None` when nothing was kept.
+    ///
+    /// # Errors
+    /// When it cannot be read now.
+    async fn logs(&self, key: AttemptKey, bytes_max: u64) -> Result<Option<Logs>, HostError>;
+
+    /// See [`crate::ports::Idempotency::claim`].
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn claim(&self, claim: Claim) -> Result<Claimed, HostError>;
+
+    /// See [`crate::ports::RateLimits::take`].
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn take_token(&self, client_id: &str) -> Result<Option<u64>, HostError>;
+}
+
+/// What is let in. Made from the settings once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intake {
+    /// Bounds on documents.
+    pub limits: Limits,
+    /// Agents that are configured; `None` when any name will do.
+    pub agents: Option<BTreeSet<String>>,
+    /// Runs a client may have at a time.
+    pub runs_max: Option<u32>,
+    /// What happens to more: they wait, or they are refused.
+    pub queues_runs: bool,
+    /// How long an `Idempotency-Key` is remembered.
+    pub idempotency_ttl_ms: u64,
+}
+
+impl Default for Intake {
+    fn default() -> Intake {
+        Intake {
+            limits: Limits::api(),
+            agents: None,
+            runs_max: None,
+            queues_runs: true,
+            idempotency_ttl_ms: 24 * 3_600_000,
+        }
+    }
+}
+
+/// What an attempt's agent printed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Logs {
+    /// The end of its standard output.
+    pub stdout: String,
+    /// The end of its standard error.
+    pub stderr: String,
+    /// Bytes of standard output that were printed.
+    pub stdout_bytes: u64,
+    /// Bytes of standard error that were printed.
+    pub stderr_bytes: u64,
+}
+
+/// What a host has done so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stats {
+    /// Version of the program.
+    pub version: String,
+    /// Seconds since the host started.
+    pub uptime_seconds: u64,
+    /// Version of the policy in force.
+    pub policy_version: String,
+    /// Runs that have not ended.
+    pub runs_active: u64,
+    /// Runs by status, over all time.
+    pub runs: std::collections::BTreeMap<String, u64>,
+    /// Attempts at work now.
+    pub attempts_live: u64,
+    /// Appends to journals since the host started.
+    pub appends: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Commits that made them durable.
+    pub commits: u64,
+    /// Most memory used so far, bytes; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_peak_bytes: Option<u64>,
+}

@@ -1,0 +1,123 @@
+//! One request.
+
+use bytes::Bytes;
+use http::header::{ALLOW, HeaderName};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request};
+
+use super::access::{Access, Caller};
+use super::backend::Backend;
+use super::problem::{Code, Problem};
+use super::query::short;
+use super::response::{self, Answer};
+use super::route::{self, Matched, Mismatch, Operation};
+use super::{events, operations, policies, reports, runs, system, tasks, workflows};
+
+/// Names a request in logs; taken from the caller or made up, and sent back.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const REQUEST_ID_LENGTH_MAX: usize = 128;
+
+/// One request on its way to its operation.
+pub(super) struct Asked<'a, B> {
+    pub backend: &'a B,
+    pub caller: Caller,
+    pub matched: &'a Matched<'a>,
+    pub parts: &'a Parts,
+    pub body: &'a Bytes,
+}
+
+/// Answers a request. Never fails: whatever goes wrong is an answer too.
+pub async fn handle<B: Backend>(backend: &B, access: &Access, request: Request<Bytes>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let request_id = match parts.headers.get(&REQUEST_ID) {
+        Some(given) if is_printable(given) => given.clone(),
+        _ => {
+            let made = backend.new_run_id().to_string();
+            HeaderValue::from_str(&made).expect("a run id is letters and digits")
+        }
+    };
+    let mut answer = match answer(backend, access, &parts, &body).await {
+        Ok(answer) => answer,
+        Err(problem) => response::problem(&problem),
+    };
+    if parts.method == Method::HEAD {
+        *answer.body_mut() = Bytes::new();
+    }
+    answer.headers_mut().insert(REQUEST_ID, request_id);
+    answer
+}
+
+async fn answer<B: Backend>(
+    backend: &B,
+    access: &Access,
+    parts: &Parts,
+    body: &Bytes,
+) -> Result<Answer, Problem> {
+    let matched = match route::find(&parts.method, parts.uri.path()) {
+        Ok(matched) => matched,
+        Err(Mismatch::Path) => {
+            let detail = format!(
+                "there is nothing under '{}' (see /openapi.json)",
+                short(parts.uri.path())
+            );
+            return Err(Problem::new(Code::NoRoute, detail));
+        }
+        Err(Mismatch::Method(methods)) => return Ok(wrong_method(&parts.method, &methods)),
+    };
+    let caller = match access.caller(&parts.method, &parts.headers) {
+        Ok(caller) => caller,
+        Err(_) if matched.route.is_open => Caller::nobody(),
+        Err(problem) => return Err(problem),
+    };
+    let asked = Asked {
+        backend,
+        caller,
+        matched: &matched,
+        parts,
+        body,
+    };
+    match matched.route.operation {
+        Operation::SubmitWorkflow => workflows::submit(asked).await,
+        Operation::ListRuns => runs::list(asked).await,
+        Operation::GetRun => runs::get(asked).await,
+        Operation::ListEvents => events::list(asked).await,
+        Operation::SetPriority
+        | Operation::CancelRun
+        | Operation::PauseRun
+        | Operation::ResumeRun
+        | Operation::RetryRun
+        | Operation::ApproveTask
+        | Operation::RejectTask
+        | Operation::RerunTask => operations::operate(asked).await,
+        Operation::GetTask => tasks::get(asked).await,
+        Operation::ExplainTask => tasks::explain(asked).await,
+        Operation::GetLogs => tasks::logs(asked).await,
+        Operation::ReportEvent => reports::report(asked).await,
+        Operation::ExplainPolicy => policies::explain(asked).await,
+        Operation::ListPools => system::pools(asked).await,
+        Operation::GetStats => system::stats(asked).await,
+        Operation::GetHealth => Ok(system::health()),
+        Operation::GetOpenApi => Ok(system::openapi()),
+    }
+}
+
+fn wrong_method(method: &Method, allowed: &[Method]) -> Answer {
+    let allowed: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+    let allowed = allowed.join(", ");
+    let detail = format!(
+        "this path has no method '{}' (it has {allowed})",
+        short(method.as_str())
+    );
+    let mut answer = response::problem(&Problem::new(Code::Method, detail));
+    answer.headers_mut().insert(
+        ALLOW,
+        HeaderValue::from_str(&allowed).expect("methods are tokens"),
+    );
+    answer
+}
+
+fn is_printable(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    (1..=REQUEST_ID_LENGTH_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+}

@@ -1,0 +1,49 @@
+//! Pools, statistics, health, and the API's own description.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+
+use super::backend::Backend;
+use super::handle::Asked;
+use super::openapi::document;
+use super::problem::Problem;
+use super::query::Query;
+use super::response::{self, Answer};
+
+/// Answers `GET /pools`. Holders and waiters of other clients are shown as numbers only.
+pub(super) async fn pools<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
+    Query::read(asked.parts.uri.query(), &[])?;
+    let mut list = asked.backend.pools().await?;
+    if asked.caller.need_operator().is_err() {
+        let own = format!("runs:{}", asked.caller.client_id);
+        list.pools
+            .retain(|pool| !pool.pool.starts_with("runs:") || pool.pool == own);
+        for pool in &mut list.pools {
+            pool.holders.clear();
+            pool.waiters.clear();
+        }
+    }
+    Ok(response::json(StatusCode::OK, &list))
+}
+
+/// Answers `GET /stats`; operators only.
+pub(super) async fn stats<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
+    Query::read(asked.parts.uri.query(), &[])?;
+    asked.caller.need_operator()?;
+    Ok(response::json(StatusCode::OK, &asked.backend.stats().await?))
+}
+
+/// Answers `GET /healthz`.
+pub(super) fn health() -> Answer {
+    response::json(StatusCode::OK, &json!({"status": "ok"}))
+}
+
+/// Answers `GET /openapi.json`.
+pub(super) fn openapi() -> Answer {
+    let mut answer = Response::new(Bytes::from_static(document().as_bytes()));
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}

@@ -1,0 +1,537 @@
+//! `POST /workflows`: from a document to a run, or to a plan.
+
+use std::sync::Arc;
+
+use http::header::LOCATION;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use orchestrator_core::ids::RunId;
+use orchestrator_core::workflow::{Limits, Workflow, parse, typed};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::backend::Backend;
+use super::body::{self, Format};
+use super::handle::Asked;
+use super::policies;
+use super::problem::{Code, Fault, Problem};
+use super::query::{Query, short};
+use super::response::{self, Answer};
+use crate::decision::admission_pool;
+use crate::ports::RunIndex;
+use crate::ports::idempotency::{Claim, Claimed};
+use crate::submit::Request;
+
+/// Longest `Idempotency-Key`.
+const KEY_LENGTH_MAX: usize = 255;
+
+/// The body of `POST /workflows`, when it is not the document itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Submission")]
+pub struct SubmissionBody {
+    /// The workflow: an object, or its YAML or JSON as a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dsl: Option<Value>,
+    /// Another name for `dsl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<Value>,
+    /// Values of the workflow's inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Value>,
+    /// Facts about the run for the policy (`urgent`, `dataset_size`, ...).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Value>,
+    /// On whose behalf; only an operator may name another client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// 1 to 10, 10 most urgent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// `run` (default) or `plan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+}
+
+/// What is to be done with a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Start a run.
+    Run,
+    /// Tell what a run would do.
+    Plan,
+}
+
+/// The answer to a submission.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Submitted")]
+pub struct SubmittedView {
+    /// The run.
+    #[schemars(with = "String")]
+    pub id: RunId,
+    /// Name of the workflow.
+    pub workflow: String,
+    /// On whose behalf it runs.
+    pub client_id: String,
+    /// Tasks of the workflow.
+    pub tasks: usize,
+    /// Whether an earlier request with the same `Idempotency-Key` started it.
+    pub replayed: bool,
+    /// What is allowed but hardly meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Fault>,
+}
+
+/// A submission that has been read and checked.
+pub(super) struct Submitted {
+    pub workflow: Arc<Workflow>,
+    pub client_id: String,
+    pub inputs: Value,
+    pub metadata: Value,
+    priority: Option<u8>,
+    mode: Option<Mode>,
+    warnings: Vec<Fault>,
+}
+
+/// Answers `POST /workflows`.
+pub(super) async fn submit<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
+    let query = Query::read(asked.parts.uri.query(), &["mode"])?;
+    let mode = match query.text("mode") {
+        None => None,
+        Some("run") => Some(Mode::Run),
+        Some("plan") => Some(Mode::Plan),
+        Some(other) => {
+            return Err(super::query::bad(format!(
+                "mode '{}' is unknown (run or plan)",
+                short(other)
+            )));
+        }
+    };
+    take_token(&asked).await?;
+    let submitted = Submitted::read(&asked)?;
+    if mode.or(submitted.mode) == Some(Mode::Plan) {
+        return Ok(response::json(
+            StatusCode::OK,
+            &policies::plan(&asked, &submitted, false),
+        ));
+    }
+    let (run, replayed) = claim(&asked, &submitted).await?;
+    let is_there = replayed && asked.backend.run_index().summary(run).await?.is_some();
+    if !is_there {
+        let needs_admission = need_place(&asked, &submitted).await?;
+        asked
+            .backend
+            .submit(submitted.request(run, needs_admission, &asked.parts.headers))
+            .await?;
+    }
+    Ok(created(run, replayed, submitted))
+}
+
+fn created(run: RunId, replayed: bool, submitted: Submitted) -> Answer {
+    let view = SubmittedView {
+        id: run,
+        workflow: submitted.workflow.name.clone(),
+        client_id: submitted.client_id,
+        tasks: submitted.workflow.tasks.len(),
+        replayed,
+        warnings: submitted.warnings,
+    };
+    let status = if replayed {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    let mut answer = response::json(status, &view);
+    let location = HeaderValue::from_str(&format!("/runs/{run}")).expect("a run id is letters and digits");
+    answer.headers_mut().insert(LOCATION, location);
+    if replayed {
+        answer
+            .headers_mut()
+            .insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    answer
+}
+
+/// One token of the caller's bucket.
+pub(super) async fn take_token<B: Backend>(asked: &Asked<'_, B>) -> Result<(), Problem> {
+    match asked.backend.take_token(&asked.caller.client_id).await? {
+        None => Ok(()),
+        Some(seconds) => {
+            let detail = format!(
+                "client '{}' asks too often (try again in {seconds} s)",
+                asked.caller.client_id
+            );
+            Err(Problem::new(Code::RateLimited, detail).retry_after(seconds))
+        }
+    }
+}
+
+/// The run a request stands for, and whether an earlier request with the same key stands for it too.
+async fn claim<B: Backend>(asked: &Asked<'_, B>, submitted: &Submitted) -> Result<(RunId, bool), Problem> {
+    let run = asked.backend.new_run_id();
+    let Some(key) = asked.parts.headers.get("idempotency-key") else {
+        return Ok((run, false));
+    };
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=KEY_LENGTH_MAX).contains(&key.len()))
+        .ok_or_else(|| {
+            let detail = format!(
+                "the Idempotency-Key is empty or not plain text (1 to {KEY_LENGTH_MAX} ASCII characters)"
+            );
+            Problem::new(Code::BadKey, detail)
+        })?;
+    let body_hash: [u8; 32] = Sha256::digest(asked.body).into();
+    let now = asked.backend.now();
+    let claim = Claim {
+        client_id: submitted.client_id.clone(),
+        key: key.to_owned(),
+        body_hash,
+        run,
+        now,
+        expires_at: now + asked.backend.intake().idempotency_ttl_ms,
+    };
+    match asked.backend.claim(claim).await? {
+        Claimed::New => Ok((run, false)),
+        Claimed::Known {
+            run,
+            body_hash: known,
+        } if known == body_hash => Ok((run, true)),
+        Claimed::Known { run, .. } => {
+            let detail = format!(
+                "Idempotency-Key '{}' came before with another body and started run {run} (use a new key)",
+                short(key)
+            );
+            Err(Problem::new(Code::KeyReused, detail))
+        }
+    }
+}
+
+/// Whether the run has to wait for its place under the concurrent-run limit.
+async fn need_place<B: Backend>(asked: &Asked<'_, B>, submitted: &Submitted) -> Result<bool, Problem> {
+    let intake = asked.backend.intake();
+    let Some(runs_max) = intake.runs_max else {
+        return Ok(false);
+    };
+    if !intake.queues_runs {
+        let place = admission_pool(&submitted.client_id).pool;
+        let pools = asked.backend.pools().await?.pools;
+        let used = pools
+            .iter()
+            .find(|pool| pool.pool == place)
+            .map_or(0, |pool| pool.used + pool.waiting);
+        if used >= runs_max {
+            let detail = format!(
+                "client '{}' has {used} runs, and may have {runs_max} at a time (try again when one has ended)",
+                submitted.client_id
+            );
+            return Err(Problem::new(Code::RunsLimited, detail).retry_after(5));
+        }
+    }
+    Ok(true)
+}
+
+/// The problem with a task the workflow does not have.
+pub(super) fn unknown_task(workflow: &Workflow, task: &str) -> Problem {
+    let detail = format!("workflow '{}' has no task '{}'", workflow.name, short(task));
+    Problem::new(Code::UnknownTask, detail)
+}
+
+impl Submitted {
+    /// Reads the body of a request.
+    pub(super) fn read<B: Backend>(asked: &Asked<'_, B>) -> Result<Submitted, Problem> {
+        let intake = asked.backend.intake();
+        body::bounded(asked.body, intake.limits.document_bytes)?;
+        let format = body::format(&asked.parts.headers)?;
+        let wrapped = Wrapped::read(asked.body, format, &intake.limits)?;
+        let document = Document::parse(&wrapped, &intake.limits)?;
+        let Document { workflow, warnings } = document;
+        check_agents(&workflow, intake.agents.as_ref(), &wrapped, &intake.limits)?;
+        let given = object("inputs", wrapped.rest.inputs)?;
+        let metadata = object("metadata", wrapped.rest.metadata)?;
+        let inputs = workflow
+            .bind_inputs(&given)
+            .map_err(|problems| faults(&problems))?;
+        if let Some(priority) = wrapped
+            .rest
+            .priority
+            .filter(|priority| !(1..=10).contains(priority))
+        {
+            let detail = format!("priority {priority} is out of range (1 to 10, 10 is most urgent)");
+            return Err(Problem::new(Code::BadPriority, detail));
+        }
+        let named = wrapped.rest.client_id.or_else(|| workflow.client_id.clone());
+        let client_id = match named {
+            Some(named) if asked.caller.sees(&named) => named,
+            Some(named) => {
+                let own = &asked.caller.client_id;
+                let detail = format!(
+                    "client '{own}' cannot submit for '{}' (leave client_id out)",
+                    short(&named)
+                );
+                return Err(Problem::new(Code::Forbidden, detail));
+            }
+            None => asked.caller.client_id.clone(),
+        };
+        let (priority, mode) = (wrapped.rest.priority, wrapped.rest.mode);
+        Ok(Submitted {
+            workflow: Arc::new(workflow),
+            client_id,
+            inputs,
+            metadata,
+            priority,
+            mode,
+            warnings,
+        })
+    }
+
+    fn request(&self, run: RunId, needs_admission: bool, headers: &HeaderMap) -> Request {
+        let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+        Request {
+            run,
+            workflow: Arc::clone(&self.workflow),
+            canonical: self.workflow.canonical().into(),
+            client_id: self.client_id.clone(),
+            inputs: Arc::new(self.inputs.clone()),
+            metadata: Arc::new(self.metadata.clone()),
+            priority: self.priority,
+            traceparent: traceparent
+                .filter(|value| is_traceparent(value))
+                .map(str::to_owned),
+            needs_admission,
+        }
+    }
+}
+
+/// A body taken apart: the document's text, where it begins in the body, and the rest.
+struct Wrapped {
+    text: Vec<u8>,
+    /// Lines and columns of the body before the document.
+    offset: (u32, u32),
+    rest: SubmissionBody,
+}
+
+impl Wrapped {
+    fn read(body: &[u8], format: Format, limits: &Limits) -> Result<Wrapped, Problem> {
+        let wrapped = match format {
+            Format::Json => Wrapped::of_json(body)?,
+            Format::Yaml => Wrapped::of_yaml(body, limits)?,
+        };
+        Ok(wrapped.unwrap_or_else(|| Wrapped {
+            text: body.to_vec(),
+            offset: (0, 0),
+            rest: SubmissionBody::default(),
+        }))
+    }
+
+    /// `None`: the body is the document itself.
+    fn of_json(body: &[u8]) -> Result<Option<Wrapped>, Problem> {
+        #[derive(Deserialize)]
+        struct Peek<'a> {
+            #[serde(borrow)]
+            dsl: Option<&'a RawValue>,
+            #[serde(borrow)]
+            workflow: Option<&'a RawValue>,
+            tasks: Option<serde::de::IgnoredAny>,
+        }
+        let Ok(peek) = serde_json::from_slice::<Peek<'_>>(body) else {
+            return Ok(None);
+        };
+        let document = match (peek.dsl, peek.workflow, peek.tasks) {
+            (Some(document), _, _) | (None, Some(document), None) => document.get(),
+            _ => return Ok(None),
+        };
+        let mut rest: SubmissionBody =
+            serde_json::from_slice(body).map_err(|error| body::malformed(&error))?;
+        refuse_both(&rest)?;
+        match rest.dsl.take().or(rest.workflow.take()) {
+            Some(Value::String(text)) => Ok(Some(Wrapped {
+                text: text.into_bytes(),
+                offset: (0, 0),
+                rest,
+            })),
+            _ => {
+                let offset = position(body, document.as_ptr() as usize - body.as_ptr() as usize);
+                Ok(Some(Wrapped {
+                    text: document.as_bytes().to_vec(),
+                    offset,
+                    rest,
+                }))
+            }
+        }
+    }
+
+    fn of_yaml(body: &[u8], limits: &Limits) -> Result<Option<Wrapped>, Problem> {
+        let Ok(text) = std::str::from_utf8(body) else {
+            return Ok(None);
+        };
+        let has = |key: &str| text.lines().any(|line| line.starts_with(key));
+        if !has("dsl:") && (!has("workflow:") || has("tasks:")) {
+            return Ok(None);
+        }
+        let mut rest: SubmissionBody = typed::read(text, limits).map_err(|problems| {
+            let faults = problems.iter().map(Fault::of_typed).collect();
+            Problem {
+                errors: faults,
+                ..Problem::new(Code::Malformed, "the body cannot be read")
+            }
+        })?;
+        refuse_both(&rest)?;
+        let text = match rest.dsl.take().or(rest.workflow.take()) {
+            Some(Value::String(text)) => text.into_bytes(),
+            Some(document) => document.to_string().into_bytes(),
+            None => Vec::new(),
+        };
+        Ok(Some(Wrapped {
+            text,
+            offset: (0, 0),
+            rest,
+        }))
+    }
+
+    /// Where a place of the document is in the body.
+    fn shift(&self, mut fault: Fault) -> Fault {
+        if let (Some(line), Some(column)) = (fault.line, fault.column) {
+            fault.column = Some(if line == 1 { column + self.offset.1 } else { column });
+            fault.line = Some(line + self.offset.0);
+        }
+        fault
+    }
+}
+
+fn refuse_both(rest: &SubmissionBody) -> Result<(), Problem> {
+    match (&rest.dsl, &rest.workflow) {
+        (Some(_), Some(_)) => Err(Problem::new(
+            Code::Malformed,
+            "the body has both 'dsl' and 'workflow' (give one)",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn position(body: &[u8], offset: usize) -> (u32, u32) {
+    let before = &body[..offset];
+    let lines = before.iter().filter(|byte| **byte == b'\n').count();
+    let line_start = before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let columns = String::from_utf8_lossy(&before[line_start..]).chars().count();
+    (
+        u32::try_from(lines).unwrap_or(u32::MAX),
+        u32::try_from(columns).unwrap_or(u32::MAX),
+    )
+}
+
+struct Document {
+    workflow: Workflow,
+    warnings: Vec<Fault>,
+}
+
+impl Document {
+    fn parse(wrapped: &Wrapped, limits: &Limits) -> Result<Document, Problem> {
+        let parsed = parse(&wrapped.text, limits);
+        let shifted = |problems: &[orchestrator_core::workflow::Problem]| -> Vec<Fault> {
+            problems
+                .iter()
+                .map(|problem| wrapped.shift(Fault::of(problem)))
+                .collect()
+        };
+        let warnings = shifted(&parsed.warnings);
+        match parsed.workflow {
+            Ok(workflow) => Ok(Document { workflow, warnings }),
+            Err(problems) => {
+                let mut faults = shifted(&problems);
+                faults.extend(warnings);
+                Err(Problem::dsl(faults))
+            }
+        }
+    }
+}
+
+fn check_agents(
+    workflow: &Workflow,
+    agents: Option<&std::collections::BTreeSet<String>>,
+    wrapped: &Wrapped,
+    limits: &Limits,
+) -> Result<(), Problem> {
+    let faults = match agents {
+        Some(agents) => unknown_agents(workflow, agents, &wrapped.text, limits),
+        None => Vec::new(),
+    };
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(Problem::dsl(
+            faults.into_iter().map(|fault| wrapped.shift(fault)).collect(),
+        )),
+    }
+}
+
+/// A fault for each task whose agent is not configured.
+pub fn unknown_agents(
+    workflow: &Workflow,
+    agents: &std::collections::BTreeSet<String>,
+    text: &[u8],
+    limits: &Limits,
+) -> Vec<Fault> {
+    const SHOWN_MAX: usize = 100;
+    let known: Vec<&str> = agents.iter().take(20).map(String::as_str).collect();
+    let known = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    let tasks = workflow.tasks.iter().enumerate();
+    let unknown = tasks
+        .filter(|(_, task)| !agents.contains(&task.agent))
+        .take(SHOWN_MAX);
+    unknown
+        .map(|(index, task)| {
+            let path = format!("tasks[{index}].agent");
+            let place = typed::locate(text, limits, &path);
+            Fault {
+                code: "dsl.unknown-agent".to_owned(),
+                severity: "error".to_owned(),
+                line: place.map(|place| place.line),
+                column: place.map(|place| place.column),
+                path,
+                message: format!(
+                    "task '{}' has the unknown agent '{}'",
+                    task.id,
+                    short(&task.agent)
+                ),
+                remedy: format!("configure it under 'agents:'; configured are {known}"),
+            }
+        })
+        .collect()
+}
+
+fn object(name: &str, value: Option<Value>) -> Result<Value, Problem> {
+    match value {
+        None | Some(Value::Null) => Ok(json!({})),
+        Some(value @ Value::Object(_)) => Ok(value),
+        Some(_) => Err(Problem::new(
+            Code::Malformed,
+            format!("'{name}' is not an object (give names and values)"),
+        )),
+    }
+}
+
+fn faults(problems: &[orchestrator_core::workflow::Problem]) -> Problem {
+    Problem::dsl(problems.iter().map(Fault::of).collect())
+}
+
+/// `00-32 hex-16 hex-2 hex`, see <https://www.w3.org/TR/trace-context/#traceparent-header>.
+fn is_traceparent(value: &str) -> bool {
+    let parts: Vec<&str> = value.split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    lengths == [2, 32, 16, 2]
+        && parts
+            .iter()
+            .all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
