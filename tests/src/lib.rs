@@ -1,1 +1,7 @@
-//! End-to-end tests of the workspace; see the `tests` folder of this package.
+//! What the end-to-end tests of the workspace share; the tests are in the `tests` folder of this package.
+//!
+//! - [`repository`]: where the repository is, and its files
+//! - [`binary`]: the `orchestrator` program as users have it
+
+pub mod binary;
+pub mod repository;

@@ -42,7 +42,9 @@ pub fn lint() -> bool {
 
 fn style(report: &mut Report) {
     report.step("format", || {
-        Step::check(quietly(&mut cargo(["fmt", "--all", "--check"])))
+        let mut step = Step::check(quietly(&mut cargo(["fmt", "--all", "--check", "--", "-l"])));
+        step.output.insert_str(0, "`cargo fmt --all` would change:\n");
+        step
     });
     report.step("lints", || {
         let arguments = [

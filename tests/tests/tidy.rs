@@ -1,0 +1,375 @@
+//! House rules about sources and dependencies, as tests. Each failure lists every place and says what to do instead.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
+use std::process::Command;
+
+use serde_json::Value;
+use tests::repository::{files, files_with_extension, read, root};
+
+/// Longest Rust file, in lines of code: without blank lines, comments, and the tests at its end.
+const LINES_MAX: usize = 400;
+
+/// Fails with all findings and the remedy.
+fn none(findings: Vec<String>, remedy: &str) {
+    let mut list = String::new();
+    for finding in &findings {
+        let _ = writeln!(list, "  {finding}");
+    }
+    assert!(findings.is_empty(), "\n{list}{remedy}\n");
+}
+
+#[test]
+fn every_rust_file_starts_with_what_it_is_about() {
+    let silent = files_with_extension("rs")
+        .into_iter()
+        .filter(|file| !read(file).starts_with("//! "));
+    none(
+        silent.map(|f| f.display().to_string()).collect(),
+        "start the file with a `//!` line about its subject",
+    );
+}
+
+#[test]
+fn no_rust_file_is_too_long_to_read_in_one_go() {
+    let mut findings = Vec::new();
+    for file in files_with_extension("rs") {
+        let text = read(&file);
+        let code = text
+            .lines()
+            .take_while(|line| !line.starts_with("#[cfg(test)]"))
+            .map(str::trim_start);
+        let lines = code
+            .filter(|line| !line.is_empty() && !line.starts_with("//"))
+            .count();
+        if lines > LINES_MAX {
+            findings.push(format!(
+                "{}: {lines} lines of code (at most {LINES_MAX})",
+                file.display()
+            ));
+        }
+    }
+    none(findings, "split it by what its readers look for");
+}
+
+#[test]
+fn nothing_is_left_half_done() {
+    let banned = [
+        (concat!("#[ig", "nore"), "make the test pass, or remove it"),
+        (concat!("to", "do!("), "do it"),
+        (concat!("unimple", "mented!("), "implement it"),
+        (concat!("#[al", "low("), "#[expect(..., reason = \"...\")]"),
+        (concat!("#![al", "low("), "#![expect(..., reason = \"...\")]"),
+        (
+            concat!("TO", "DO"),
+            "do it, or say in the documentation what is absent",
+        ),
+        (
+            concat!("FIX", "ME"),
+            "fix it, or say in the documentation what is absent",
+        ),
+    ];
+    let mut findings = Vec::new();
+    for file in files_with_extension("rs")
+        .into_iter()
+        .chain(files_with_extension("py"))
+    {
+        for (number, line) in (1..).zip(read(&file).lines()) {
+            for (text, remedy) in banned.iter().filter(|(text, _)| line.contains(text)) {
+                findings.push(format!("{}:{number}: {text} ({remedy})", file.display()));
+            }
+        }
+    }
+    none(findings, "");
+}
+
+#[test]
+fn no_file_knows_the_machine_or_the_tools_it_was_written_with() {
+    let banned = [
+        concat!("/wo", "rk/"),
+        concat!("/tmp/tar", "get"),
+        concat!("/ro", "ot/"),
+        concat!("bash_", "tool"),
+        concat!("str_rep", "lace"),
+        concat!("anth", "ropic"),
+        concat!("cla", "ude"),
+        concat!("registry.np", "mjs"),
+        concat!("pypi.", "org"),
+        concat!("static.crates", ".io"),
+    ];
+    let mut findings = Vec::new();
+    for file in files() {
+        // Files that are not text are data.
+        let Ok(text) = std::fs::read_to_string(root().join(&file)) else {
+            continue;
+        };
+        for (number, line) in (1..).zip(text.lines()) {
+            let lower = line.to_lowercase();
+            for text in banned.iter().filter(|text| lower.contains(*text)) {
+                findings.push(format!("{}:{number}: '{text}'", file.display()));
+            }
+        }
+    }
+    none(findings, "the repository must mean the same on every machine");
+}
+
+#[test]
+fn every_crate_takes_the_lints_and_versions_of_the_workspace() {
+    let mut findings = Vec::new();
+    for file in files() {
+        let is_member =
+            file.file_name().is_some_and(|name| name == "Cargo.toml") && file.components().count() > 1;
+        if !is_member {
+            continue;
+        }
+        let text = read(&file);
+        if !text.contains("[lints]\nworkspace = true\n") {
+            findings.push(format!(
+                "{}: add `[lints]` with `workspace = true`",
+                file.display()
+            ));
+        }
+        let dependencies = text.split("\n[").filter(|section| {
+            let name = section.split(']').next().unwrap_or_default();
+            name.ends_with("dependencies")
+        });
+        for line in dependencies.flat_map(|section| section.lines().skip(1)) {
+            let line = line.trim();
+            if !line.is_empty() && !line.starts_with('#') && !line.contains("workspace = true") {
+                findings.push(format!("{}: '{line}' has its own version", file.display()));
+            }
+        }
+    }
+    none(
+        findings,
+        "versions are in `[workspace.dependencies]` of the root manifest",
+    );
+}
+
+/// Who depends on whom in the built programs, and under which licences. Dependencies for tests, build scripts and
+/// other platforms are not part of it.
+struct Graph {
+    names: BTreeMap<String, String>,
+    edges: BTreeMap<String, Vec<String>>,
+}
+
+impl Graph {
+    fn load() -> Graph {
+        let mut cargo = Command::new("cargo");
+        cargo.args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--filter-platform",
+            &host(),
+        ]);
+        let output = cargo.current_dir(root()).output().expect("cargo starts");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+        let packages = list(&metadata["packages"]);
+        let names = packages
+            .iter()
+            .map(|package| (text(&package["id"]), text(&package["name"])))
+            .collect();
+        let mut edges = BTreeMap::new();
+        for node in list(&metadata["resolve"]["nodes"]) {
+            let normal = list(&node["deps"]).iter().filter(|dependency| {
+                list(&dependency["dep_kinds"])
+                    .iter()
+                    .any(|kind| kind["kind"].is_null())
+            });
+            edges.insert(
+                text(&node["id"]),
+                normal.map(|dependency| text(&dependency["pkg"])).collect(),
+            );
+        }
+        Graph { names, edges }
+    }
+
+    /// Everything a package reaches, with the way to it.
+    fn reach(&self, package: &str) -> BTreeMap<String, String> {
+        let start = self
+            .names
+            .iter()
+            .find(|(id, name)| *name == package && id.starts_with("path+"));
+        let (start, _) = start.unwrap_or_else(|| panic!("there is no package '{package}'"));
+        let mut ways = BTreeMap::from([(start.clone(), package.to_owned())]);
+        let mut open = VecDeque::from([start.clone()]);
+        while let Some(id) = open.pop_front() {
+            for next in &self.edges[&id] {
+                if !ways.contains_key(next) {
+                    ways.insert(next.clone(), format!("{} > {}", ways[&id], self.names[next]));
+                    open.push_back(next.clone());
+                }
+            }
+        }
+        ways.into_iter()
+            .map(|(id, way)| (self.names[&id].clone(), way))
+            .collect()
+    }
+}
+
+fn host() -> String {
+    let output = Command::new("rustc").arg("-vV").output().expect("rustc starts");
+    let text = String::from_utf8(output.stdout).expect("rustc prints text");
+    let host = text
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .expect("rustc names its host");
+    host.to_owned()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// What a crate must not reach. A name that ends in `-` stands for all that start so.
+const FORBIDDEN: [(&str, &[&str]); 4] = [
+    (
+        "orchestrator-core",
+        &[
+            "orchestrator-",
+            "tokio",
+            "mio",
+            "socket2",
+            "hyper",
+            "axum",
+            "rusqlite",
+            "libsqlite3-sys",
+            "rand",
+            "getrandom",
+            "aws-",
+        ],
+    ),
+    (
+        "orchestrator-engine",
+        &[
+            "orchestrator-embedded",
+            "orchestrator-testkit",
+            "tokio",
+            "mio",
+            "hyper",
+            "axum",
+            "rusqlite",
+            "libsqlite3-sys",
+            "aws-",
+        ],
+    ),
+    ("orchestrator-embedded", &["orchestrator-testkit", "aws-"]),
+    ("orchestrator", &["orchestrator-testkit", "proptest", "aws-"]),
+];
+
+#[test]
+fn dependencies_run_one_way() {
+    let graph = Graph::load();
+    let mut findings = Vec::new();
+    for (package, forbidden) in FORBIDDEN {
+        for (name, way) in graph.reach(package) {
+            let is_forbidden = forbidden
+                .iter()
+                .any(|ban| name == *ban || ban.ends_with('-') && name.starts_with(ban));
+            if is_forbidden && name != package {
+                findings.push(way);
+            }
+        }
+    }
+    none(
+        findings,
+        "core <- engine <- embedded <- cli; turn the feature off, or move the code outwards",
+    );
+}
+
+#[test]
+fn every_dependency_has_a_licence_that_asks_for_no_more_than_a_notice() {
+    let allowed = allowed_licences();
+    let mut cargo = Command::new("cargo");
+    cargo.args(["metadata", "--format-version", "1", "--locked"]);
+    let output = cargo.current_dir(root()).output().expect("cargo starts");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+    let mut findings = Vec::new();
+    for package in list(&metadata["packages"]) {
+        let licence = text(&package["license"]);
+        let name = text(&package["name"]);
+        if !is_allowed(&licence, &allowed) {
+            findings.push(format!("{name}: '{licence}'"));
+        }
+        let source = text(&package["source"]);
+        if !source.is_empty() && !source.starts_with("registry+") {
+            findings.push(format!("{name}: comes from '{source}'"));
+        }
+    }
+    none(findings, "deny.toml says what is allowed");
+}
+
+/// The list in `deny.toml`.
+fn allowed_licences() -> BTreeSet<String> {
+    let text = read("deny.toml");
+    let (_, rest) = text
+        .split_once("allow = [")
+        .expect("deny.toml has a list of licences");
+    let (list, _) = rest.split_once("\n]").expect("the list ends");
+    list.lines()
+        .filter_map(|line| line.split('"').nth(1))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Evaluates an SPDX expression. `AND` binds closer than `OR`; the old `/` means `OR`.
+fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
+    if let Some((open, close)) = innermost_group(expression) {
+        let inner = is_allowed(&expression[open + 1..close], allowed);
+        let known = if inner {
+            allowed.iter().next().map_or("", String::as_str)
+        } else {
+            "none"
+        };
+        return is_allowed(
+            &format!("{}{known}{}", &expression[..open], &expression[close + 1..]),
+            allowed,
+        );
+    }
+    let expression = expression.replace('/', " OR ");
+    expression.split(" OR ").any(|choice| {
+        choice
+            .split(" AND ")
+            .all(|licence| allowed.contains(licence.trim()))
+    })
+}
+
+fn innermost_group(expression: &str) -> Option<(usize, usize)> {
+    let close = expression.find(')')?;
+    let open = expression[..close].rfind('(')?;
+    Some((open, close))
+}
+
+#[test]
+fn licence_expressions_are_read_as_spdx_says() {
+    let allowed = BTreeSet::from(["MIT".to_owned(), "Unicode-3.0".to_owned()]);
+    for expression in [
+        "MIT",
+        "MIT OR GPL-3.0",
+        "GPL-3.0/MIT",
+        "(MIT OR GPL-3.0) AND Unicode-3.0",
+        "GPL-3.0 AND X OR MIT",
+    ] {
+        assert!(is_allowed(expression, &allowed), "{expression}");
+    }
+    for expression in [
+        "",
+        "GPL-3.0",
+        "MIT AND GPL-3.0",
+        "(GPL-3.0 OR X) AND MIT",
+        "LGPL-2.1 OR GPL-3.0",
+    ] {
+        assert!(!is_allowed(expression, &allowed), "{expression}");
+    }
+}
