@@ -66,7 +66,10 @@ impl<'a> Node<'a> {
     /// The value of `key`, when this is an object that has it.
     pub fn get(&self, key: &str) -> Option<&Node<'a>> {
         match &self.content {
-            Content::Object(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            Content::Object(entries) => entries
+                .iter()
+                .find(|entry| entry.key == key)
+                .map(|entry| &entry.value),
             _ => None,
         }
     }

@@ -31,8 +31,10 @@ pub trait Scope {
     fn run(&self) -> &Value;
 }
 
-/// A compiled CEL expression.
-pub struct Expression {
+/// A compiled CEL expression. Boxed, because most tasks have none.
+pub struct Expression(Box<Compiled>);
+
+struct Compiled {
     source: String,
     tree: cel::IdedExpr,
     references: Vec<Reference>,
@@ -60,32 +62,32 @@ impl Expression {
             .collect();
         tasks.sort_unstable();
         tasks.dedup();
-        Ok(Expression {
+        Ok(Expression(Box::new(Compiled {
             source: source.to_owned(),
             tree,
             references,
             tasks,
-        })
+        })))
     }
 
     /// The text as written.
     pub fn source(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 
     /// The tasks named as `tasks.NAME` or `tasks["NAME"]`, sorted.
     pub fn tasks(&self) -> &[String] {
-        &self.tasks
+        &self.0.tasks
     }
 
     /// Everything it reads: each variable with the longest constant path that follows it.
     pub fn references(&self) -> &[Reference] {
-        &self.references
+        &self.0.references
     }
 
     /// The value when the expression reads nothing and so always gives the same.
     pub fn constant(&self) -> Option<Value> {
-        if self.references.is_empty() {
+        if self.0.references.is_empty() {
             self.evaluate_with(&[]).ok()
         } else {
             None
@@ -97,7 +99,7 @@ impl Expression {
     /// # Errors
     /// With what is missing or does not fit (an unknown field, a type error, ...).
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Value, ExpressionError> {
-        let tasks = if self.tasks.is_empty() {
+        let tasks = if self.0.tasks.is_empty() {
             Value::Null
         } else {
             self.visible_tasks(scope)
@@ -126,6 +128,7 @@ impl Expression {
         let mut context = budget::context(units);
         for (name, value) in variables {
             if self
+                .0
                 .references
                 .iter()
                 .any(|reference| reference.variable == *name)
@@ -133,12 +136,12 @@ impl Expression {
                 context.add_variable_as_val(*name, values::to_cel(value));
             }
         }
-        let result = cel::Value::resolve(&self.tree, &context).map_err(|error| self.explain(&error))?;
+        let result = cel::Value::resolve(&self.0.tree, &context).map_err(|error| self.explain(&error))?;
         values::to_json(&result)
     }
 
     fn visible_tasks(&self, scope: &dyn Scope) -> Value {
-        let fields = self.tasks.iter().map(|name| {
+        let fields = self.0.tasks.iter().map(|name| {
             let mut task = Map::new();
             if let Some(output) = scope.output(name) {
                 task.insert("output".to_owned(), output.clone());
@@ -181,7 +184,7 @@ impl Expression {
 
     /// The path of the first reference through `key`, up to it.
     fn place_of(&self, key: &str) -> Option<Reference> {
-        self.references.iter().find_map(|reference| {
+        self.0.references.iter().find_map(|reference| {
             let position = reference
                 .path
                 .iter()
@@ -206,13 +209,13 @@ fn shorten(message: &str) -> String {
 
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Expression({:?})", self.source)
+        write!(f, "Expression({:?})", self.0.source)
     }
 }
 
 impl PartialEq for Expression {
     fn eq(&self, other: &Expression) -> bool {
-        self.source == other.source
+        self.0.source == other.0.source
     }
 }
 

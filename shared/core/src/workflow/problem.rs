@@ -139,6 +139,10 @@ impl fmt::Display for Problem {
             f.write_str("warning: ")?;
         }
         write!(f, "{}: {}", self.code, self.message)?;
-        if self.remedy.is_empty() { Ok(()) } else { write!(f, " ({})", self.remedy) }
+        if self.remedy.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({})", self.remedy)
+        }
     }
 }

@@ -13,6 +13,7 @@ use serde::de::{
 use super::document::{self, Content, Entry, Fault, Lines, Node};
 use super::limits::Limits;
 use super::problem::{Code, Location};
+use super::validate::nearest;
 
 /// What is wrong with a file that is not a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -256,35 +257,11 @@ fn wanted(expected: &dyn Expected) -> String {
 /// The remedy for a word that is none of `expected`.
 fn choices(found: &str, expected: &[&str]) -> String {
     const LISTED_MAX: usize = 12;
-    let nearest = expected.iter().map(|word| (distance(found, word), word)).min();
-    match nearest {
-        Some((distance, word)) if distance <= 2.max(found.chars().count() / 3) => {
-            format!("did you mean '{word}'?")
-        }
-        Some(_) if expected.len() <= LISTED_MAX => format!("use one of {}", expected.join(", ")),
-        _ => String::new(),
+    match nearest(found, expected.iter().copied()) {
+        Some(word) => format!("did you mean '{word}'?"),
+        None if expected.len() <= LISTED_MAX => format!("use one of {}", expected.join(", ")),
+        None => String::new(),
     }
-}
-
-/// Letters to insert, delete, replace or swap with their neighbour to get from one word to the other.
-fn distance(from: &str, to: &str) -> usize {
-    const CHARS_MAX: usize = 64;
-    let from: Vec<char> = from.chars().take(CHARS_MAX).collect();
-    let to: Vec<char> = to.chars().take(CHARS_MAX).collect();
-    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
-    for i in 1..=from.len() {
-        let mut row = vec![i];
-        for j in 1..=to.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
-            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[from.len()][to.len()]
 }
 
 impl<'de, 'a> Deserializer<'de> for &'de Node<'a> {

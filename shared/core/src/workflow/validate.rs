@@ -36,7 +36,12 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Parsed {
     let mut report = Report::new(limits.problems);
     let text = match text_of(bytes, limits, &mut report) {
         Some(text) => text,
-        None => return Parsed { workflow: Err(report.finish(None).0), warnings: Vec::new() },
+        None => {
+            return Parsed {
+                workflow: Err(report.finish(None).0),
+                warnings: Vec::new(),
+            };
+        }
     };
     let (tree, faults) = document::read(text, limits);
     for fault in faults {
@@ -45,8 +50,14 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Parsed {
     let workflow = tree.and_then(|tree| workflow::read(&tree, limits, &mut report));
     let (problems, warnings) = report.finish(Some(text));
     match workflow {
-        Some(workflow) if problems.is_empty() => Parsed { workflow: Ok(workflow), warnings },
-        _ => Parsed { workflow: Err(problems), warnings },
+        Some(workflow) if problems.is_empty() => Parsed {
+            workflow: Ok(workflow),
+            warnings,
+        },
+        _ => Parsed {
+            workflow: Err(problems),
+            warnings,
+        },
     }
 }
 
@@ -54,8 +65,17 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Parsed {
 fn text_of<'a>(bytes: &'a [u8], limits: &Limits, report: &mut Report) -> Option<&'a str> {
     let bytes_max = limits.document_bytes.min(u32::MAX as usize - 1);
     if bytes.len() > bytes_max {
-        let message = format!("the document has {} bytes, more than the {bytes_max} allowed", bytes.len());
-        report.error(None, Code::TooLarge, &Place::Root, message, "split the workflow, or raise the limit");
+        let message = format!(
+            "the document has {} bytes, more than the {bytes_max} allowed",
+            bytes.len()
+        );
+        report.error(
+            None,
+            Code::TooLarge,
+            &Place::Root,
+            message,
+            "split the workflow, or raise the limit",
+        );
         return None;
     }
     match std::str::from_utf8(bytes) {
@@ -63,7 +83,10 @@ fn text_of<'a>(bytes: &'a [u8], limits: &Limits, report: &mut Report) -> Option<
         Err(error) => {
             let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             let place = Lines::of(&valid).locate(error.valid_up_to() as u32);
-            let message = format!("the document is not UTF-8 text (line {}, column {})", place.line, place.column);
+            let message = format!(
+                "the document is not UTF-8 text (line {}, column {})",
+                place.line, place.column
+            );
             report.error(None, Code::Encoding, &Place::Root, message, "save it as UTF-8");
             None
         }

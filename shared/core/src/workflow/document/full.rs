@@ -25,7 +25,12 @@ pub(super) fn read<'a>(text: &'a str, limits: &Limits) -> (Option<Node<'a>>, Vec
         }
     }
     if builder.root.is_none() {
-        builder.fault(0, Code::Empty, "the document is empty", "a workflow has at least 'name' and 'tasks'");
+        builder.fault(
+            0,
+            Code::Empty,
+            "the document is empty",
+            "a workflow has at least 'name' and 'tasks'",
+        );
     }
     (builder.root, builder.faults)
 }
@@ -33,14 +38,28 @@ pub(super) fn read<'a>(text: &'a str, limits: &Limits) -> (Option<Node<'a>>, Vec
 /// What most likely helps with a syntax error at `at`.
 fn hint(text: &str, at: u32) -> &'static str {
     let before = &text.as_bytes()[..(at as usize).min(text.len())];
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let line = text.as_bytes()[line_start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line_start = before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let line = text.as_bytes()[line_start..]
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     let previous = before[..line_start].strip_suffix(b"\n").unwrap_or_default();
     let previous = previous.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    let any = |needle: &[u8]| [line, previous].iter().any(|line| line.windows(needle.len()).any(|w| w == needle));
-    if line.iter().take_while(|byte| byte.is_ascii_whitespace()).any(|byte| *byte == b'\t') {
+    let any = |needle: &[u8]| {
+        [line, previous]
+            .iter()
+            .any(|line| line.windows(needle.len()).any(|w| w == needle))
+    };
+    if line
+        .iter()
+        .take_while(|byte| byte.is_ascii_whitespace())
+        .any(|byte| *byte == b'\t')
+    {
         "indent with spaces, not with tabs"
-    } else if any(b"${") && (any(b"{$") || any(b"[")|| any(b": {")) {
+    } else if any(b"${") && (any(b"{$") || any(b"[") || any(b": {")) {
         "inside {...} and [...], write references in quotes: \"${...}\""
     } else {
         ""
@@ -76,7 +95,11 @@ struct Frame<'a> {
 
 enum Collection<'a> {
     List(Vec<Node<'a>>),
-    Object { entries: Vec<Entry<'a>>, merged: Vec<Node<'a>>, key: Option<Key<'a>> },
+    Object {
+        entries: Vec<Entry<'a>>,
+        merged: Vec<Node<'a>>,
+        key: Option<Key<'a>>,
+    },
 }
 
 struct Key<'a> {
@@ -101,7 +124,12 @@ impl<'a> Builder<'a> {
     }
 
     fn fault(&mut self, at: u32, code: Code, message: impl Into<String>, remedy: &'static str) -> Stop {
-        self.faults.push(Fault { at, code, message: message.into(), remedy });
+        self.faults.push(Fault {
+            at,
+            code,
+            message: message.into(),
+            remedy,
+        });
         Stop
     }
 
@@ -126,12 +154,24 @@ impl<'a> Builder<'a> {
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), span);
-                self.start(Frame { at, anchor, collection: Collection::List(Vec::new()) })
+                self.start(Frame {
+                    at,
+                    anchor,
+                    collection: Collection::List(Vec::new()),
+                })
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), span);
-                let collection = Collection::Object { entries: Vec::new(), merged: Vec::new(), key: None };
-                self.start(Frame { at, anchor, collection })
+                let collection = Collection::Object {
+                    entries: Vec::new(),
+                    merged: Vec::new(),
+                    key: None,
+                };
+                self.start(Frame {
+                    at,
+                    anchor,
+                    collection,
+                })
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let frame = self.open.pop().expect("the parser pairs starts and ends");
@@ -140,8 +180,16 @@ impl<'a> Builder<'a> {
             Event::Alias(anchor) => self.alias(at, anchor),
             Event::UnresolvedAlias(name) => {
                 let message = format!("the alias '*{name}' names no anchor");
-                self.fault(at, Code::Syntax, message, "define it before, as in '&name value', or quote the text");
-                self.attach(Node { at, content: Content::Null });
+                self.fault(
+                    at,
+                    Code::Syntax,
+                    message,
+                    "define it before, as in '&name value', or quote the text",
+                );
+                self.attach(Node {
+                    at,
+                    content: Content::Null,
+                });
                 Ok(())
             }
             _ => Ok(()),
@@ -151,7 +199,12 @@ impl<'a> Builder<'a> {
     fn refuse_tag(&mut self, has_tag: bool, span: &Span) {
         if has_tag {
             let at = offset(span.tag_start.unwrap_or(span.start).byte_offset());
-            self.fault(at, Code::Unsupported, "YAML tags are not supported", "remove it; quote texts that look like numbers");
+            self.fault(
+                at,
+                Code::Unsupported,
+                "YAML tags are not supported",
+                "remove it; quote texts that look like numbers",
+            );
         }
     }
 
@@ -171,12 +224,27 @@ impl<'a> Builder<'a> {
     fn scalar(&mut self, at: u32, text: Cow<'a, str>, plain: bool, anchor: usize) -> Result<(), Stop> {
         self.count_node(at)?;
         if text.len() > self.limits.text_bytes {
-            let message = format!("a text of {} bytes (at most {} are allowed)", text.len(), self.limits.text_bytes);
+            let message = format!(
+                "a text of {} bytes (at most {} are allowed)",
+                text.len(),
+                self.limits.text_bytes
+            );
             self.fault(at, Code::Limit, message, "pass large data as a file");
         }
-        if let Some(Frame { collection: Collection::Object { key: key @ None, .. }, .. }) = self.open.last_mut() {
-            let node = (anchor != 0).then(|| Node { at, content: Content::Text(text.clone()) });
-            *key = Some(Key { at, merges: plain && text == "<<", text });
+        if let Some(Frame {
+            collection: Collection::Object { key: key @ None, .. },
+            ..
+        }) = self.open.last_mut()
+        {
+            let node = (anchor != 0).then(|| Node {
+                at,
+                content: Content::Text(text.clone()),
+            });
+            *key = Some(Key {
+                at,
+                merges: plain && text == "<<",
+                text,
+            });
             if let Some(node) = node {
                 self.anchors.insert(anchor, Some(node));
             }
@@ -215,7 +283,9 @@ impl<'a> Builder<'a> {
     fn end(&mut self, frame: Frame<'a>) -> Result<(), Stop> {
         let content = match frame.collection {
             Collection::List(items) => Content::List(items),
-            Collection::Object { mut entries, merged, .. } => {
+            Collection::Object {
+                mut entries, merged, ..
+            } => {
                 if let Some(position) = repeated_key(&entries) {
                     self.report_repeated_keys(&entries, position);
                 }
@@ -223,7 +293,10 @@ impl<'a> Builder<'a> {
                 Content::Object(entries)
             }
         };
-        let node = Node { at: frame.at, content };
+        let node = Node {
+            at: frame.at,
+            content,
+        };
         if frame.anchor != 0 {
             self.charge_copy(frame.at, &node)?;
             self.anchors.insert(frame.anchor, Some(node.clone()));
@@ -251,11 +324,19 @@ impl<'a> Builder<'a> {
         for source in sources {
             match source.content {
                 Content::Object(more) => {
-                    entries.extend(more.into_iter().filter(|entry| known.insert(entry.key.to_string())));
+                    entries.extend(
+                        more.into_iter()
+                            .filter(|entry| known.insert(entry.key.to_string())),
+                    );
                 }
                 _ => {
                     let message = format!("'<<' merges objects, but this is {}", source.describe());
-                    self.fault(source.at, Code::WrongType, message, "give an alias of an object, or a list of such");
+                    self.fault(
+                        source.at,
+                        Code::WrongType,
+                        message,
+                        "give an alias of an object, or a list of such",
+                    );
                 }
             }
         }
@@ -270,8 +351,16 @@ impl<'a> Builder<'a> {
             }
         };
         let Some(node) = self.anchors.get(&anchor).cloned().flatten() else {
-            self.fault(at, Code::Unsupported, "this alias stands inside the value it names", "remove it");
-            self.attach(Node { at, content: Content::Null });
+            self.fault(
+                at,
+                Code::Unsupported,
+                "this alias stands inside the value it names",
+                "remove it",
+            );
+            self.attach(Node {
+                at,
+                content: Content::Null,
+            });
             return Ok(());
         };
         self.charge_copy(at, &node)?;
@@ -282,12 +371,20 @@ impl<'a> Builder<'a> {
     /// Pays for one more copy of `node`, before it is used: copies of copies must not explode.
     fn charge_copy(&mut self, at: u32, node: &Node<'_>) -> Result<(), Stop> {
         let (nodes, bytes) = size(node);
-        match (self.nodes_left.checked_sub(nodes), self.alias_bytes_left.checked_sub(bytes)) {
+        match (
+            self.nodes_left.checked_sub(nodes),
+            self.alias_bytes_left.checked_sub(bytes),
+        ) {
             (Some(nodes_left), Some(bytes_left)) => {
                 (self.nodes_left, self.alias_bytes_left) = (nodes_left, bytes_left);
                 Ok(())
             }
-            _ => Err(self.fault(at, Code::Limit, "aliases make the document too large", "write the values out")),
+            _ => Err(self.fault(
+                at,
+                Code::Limit,
+                "aliases make the document too large",
+                "write the values out",
+            )),
         }
     }
 
@@ -305,7 +402,11 @@ impl<'a> Builder<'a> {
                     Content::List(sources) => merged.extend(sources),
                     _ => merged.push(node),
                 },
-                Some(Key { at, text, .. }) => entries.push(Entry { key_at: at, key: text, value: node }),
+                Some(Key { at, text, .. }) => entries.push(Entry {
+                    key_at: at,
+                    key: text,
+                    value: node,
+                }),
                 None => {
                     let text = match node.content {
                         Content::Text(text) => text,
@@ -315,10 +416,18 @@ impl<'a> Builder<'a> {
                             Cow::Borrowed("")
                         }
                     };
-                    let Some(Frame { collection: Collection::Object { key, .. }, .. }) = self.open.last_mut() else {
+                    let Some(Frame {
+                        collection: Collection::Object { key, .. },
+                        ..
+                    }) = self.open.last_mut()
+                    else {
                         return;
                     };
-                    *key = Some(Key { at, text, merges: false });
+                    *key = Some(Key {
+                        at,
+                        text,
+                        merges: false,
+                    });
                 }
             },
         }
@@ -331,9 +440,10 @@ fn size(node: &Node<'_>) -> (usize, usize) {
     match &node.content {
         Content::Text(text) => (1, text.len()),
         Content::List(items) => items.iter().map(size).fold((1, 0), add),
-        Content::Object(entries) => {
-            entries.iter().map(|entry| add(size(&entry.value), (0, entry.key.len()))).fold((1, 0), add)
-        }
+        Content::Object(entries) => entries
+            .iter()
+            .map(|entry| add(size(&entry.value), (0, entry.key.len())))
+            .fold((1, 0), add),
         Content::Null | Content::Bool(_) | Content::Number(_) => (1, 0),
     }
 }

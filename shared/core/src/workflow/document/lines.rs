@@ -11,8 +11,15 @@ pub(crate) struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// Scans the text once.
     pub fn of(text: &'a str) -> Lines<'a> {
-        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Lines { text, starts: std::iter::once(0).chain(ends).collect() }
+        let ends = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'\n')
+            .map(|(at, _)| at + 1);
+        Lines {
+            text,
+            starts: std::iter::once(0).chain(ends).collect(),
+        }
     }
 
     /// The location of the character at or around byte `at`.
@@ -24,7 +31,10 @@ impl<'a> Lines<'a> {
         let line = self.starts.partition_point(|start| *start <= at);
         let column = self.text[self.starts[line - 1]..at].chars().count() + 1;
         let bounded = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        Location { line: bounded(line), column: bounded(column) }
+        Location {
+            line: bounded(line),
+            column: bounded(column),
+        }
     }
 }
 

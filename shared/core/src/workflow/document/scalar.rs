@@ -58,7 +58,11 @@ fn double(text: &str) -> Found {
 
 fn radix(text: &str, prefix: &str, radix: u32) -> Option<Number> {
     let digits = text.strip_prefix(prefix)?;
-    if digits.starts_with('+') { None } else { u64::from_str_radix(digits, radix).ok().map(Number::from) }
+    if digits.starts_with('+') {
+        None
+    } else {
+        u64::from_str_radix(digits, radix).ok().map(Number::from)
+    }
 }
 
 enum Shape {
@@ -84,14 +88,22 @@ fn shape(text: &[u8]) -> Shape {
         return Shape::Text;
     }
     if let [b'e' | b'E', tail @ ..] = rest {
-        let tail = if let [b'-' | b'+', tail @ ..] = tail { tail } else { tail };
+        let tail = if let [b'-' | b'+', tail @ ..] = tail {
+            tail
+        } else {
+            tail
+        };
         let exponent = digits(tail);
         rest = &tail[exponent..];
         if exponent == 0 {
             return Shape::Text;
         }
     }
-    if rest.is_empty() { Shape::Double } else { Shape::Text }
+    if rest.is_empty() {
+        Shape::Double
+    } else {
+        Shape::Text
+    }
 }
 
 #[cfg(test)]
@@ -104,13 +116,35 @@ mod tests {
     #[test]
     fn plain_scalars_follow_the_core_schema() {
         let cases = [
-            ("", json!(null)), ("~", json!(null)), ("null", json!(null)), ("True", json!(true)), ("0", json!(0)),
-            ("-12", json!(-12)), ("+12", json!(12)), ("007", json!(7)), ("0x1F", json!(31)), ("0o17", json!(15)),
-            ("1.5", json!(1.5)), ("-.5", json!(-0.5)), ("1.", json!(1.0)), ("1e3", json!(1000.0)),
-            ("2.5E-1", json!(0.25)), ("18446744073709551615", json!(u64::MAX)), ("1e", json!("1e")),
-            ("yes", json!("yes")), ("on", json!("on")), ("1:30", json!("1:30")), ("2026-11-22", json!("2026-11-22")),
-            ("1_000", json!("1_000")), (".", json!(".")), ("-", json!("-")), ("1.2.3", json!("1.2.3")),
-            ("0x", json!("0x")), ("0b1", json!("0b1")), ("+-1", json!("+-1")), (".e1", json!(".e1")),
+            ("", json!(null)),
+            ("~", json!(null)),
+            ("null", json!(null)),
+            ("True", json!(true)),
+            ("0", json!(0)),
+            ("-12", json!(-12)),
+            ("+12", json!(12)),
+            ("007", json!(7)),
+            ("0x1F", json!(31)),
+            ("0o17", json!(15)),
+            ("1.5", json!(1.5)),
+            ("-.5", json!(-0.5)),
+            ("1.", json!(1.0)),
+            ("1e3", json!(1000.0)),
+            ("2.5E-1", json!(0.25)),
+            ("18446744073709551615", json!(u64::MAX)),
+            ("1e", json!("1e")),
+            ("yes", json!("yes")),
+            ("on", json!("on")),
+            ("1:30", json!("1:30")),
+            ("2026-11-22", json!("2026-11-22")),
+            ("1_000", json!("1_000")),
+            (".", json!(".")),
+            ("-", json!("-")),
+            ("1.2.3", json!("1.2.3")),
+            ("0x", json!("0x")),
+            ("0b1", json!("0b1")),
+            ("+-1", json!("+-1")),
+            (".e1", json!(".e1")),
         ];
         for (text, expected) in cases {
             let content = resolve(Cow::Borrowed(text)).unwrap();

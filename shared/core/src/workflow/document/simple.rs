@@ -46,7 +46,9 @@ fn is_plain_text(bytes: &[u8]) -> bool {
         match byte {
             b'\n' | b' '..=b'~' => {}
             0xC2 if bytes.get(at + 1).is_some_and(|next| *next < 0xA0) => return false,
-            0xE2 if bytes.get(at + 1) == Some(&0x80) && matches!(bytes.get(at + 2), Some(0xA8 | 0xA9)) => return false,
+            0xE2 if bytes.get(at + 1) == Some(&0x80) && matches!(bytes.get(at + 2), Some(0xA8 | 0xA9)) => {
+                return false;
+            }
             0xEF if matches!(bytes.get(at + 1), Some(0xBB | 0xBF)) => return false,
             0..=0x7F => return false,
             _ => {}
@@ -217,7 +219,11 @@ impl<'a> Reader<'a> {
                 items.push(self.node(at, Content::Null)?);
             }
         }
-        if self.is_right_of(column) { None } else { self.node(at, Content::List(items)) }
+        if self.is_right_of(column) {
+            None
+        } else {
+            self.node(at, Content::List(items))
+        }
     }
 
     /// `first` is the first key; the reader stands at its colon.
@@ -231,7 +237,11 @@ impl<'a> Reader<'a> {
             if key.plain && key.text == "<<" || key.text.len() > KEY_BYTES_MAX {
                 return None;
             }
-            entries.push(Entry { key_at: key.at, key: key.text, value });
+            entries.push(Entry {
+                key_at: key.at,
+                key: key.text,
+                value,
+            });
             if !self.is_at(column) {
                 break;
             }
@@ -240,7 +250,11 @@ impl<'a> Reader<'a> {
                 return None;
             }
         }
-        if self.is_right_of(column) { None } else { self.object(at, entries) }
+        if self.is_right_of(column) {
+            None
+        } else {
+            self.object(at, entries)
+        }
     }
 
     /// The value behind a key's colon; ends at the next content.
@@ -266,7 +280,11 @@ impl<'a> Reader<'a> {
         };
         self.end_of_line()?;
         self.next_content();
-        if self.is_right_of(column) { None } else { Some(node) }
+        if self.is_right_of(column) {
+            None
+        } else {
+            Some(node)
+        }
     }
 
     fn flow(&mut self) -> Plain<Node<'a>> {
@@ -318,7 +336,11 @@ impl<'a> Reader<'a> {
             self.at += 1;
             self.skip_flow_space()?;
             let value = self.flow()?;
-            entries.push(Entry { key_at: key.at, key: key.text, value });
+            entries.push(Entry {
+                key_at: key.at,
+                key: key.text,
+                value,
+            });
             self.skip_flow_space()?;
             match self.peek()? {
                 b',' => self.at += 1,
@@ -347,7 +369,11 @@ impl<'a> Reader<'a> {
         if token.text.len() > self.text_bytes_max {
             return None;
         }
-        let content = if token.plain { scalar::resolve(token.text)? } else { Content::Text(token.text) };
+        let content = if token.plain {
+            scalar::resolve(token.text)?
+        } else {
+            Content::Text(token.text)
+        };
         self.node(token.at, content)
     }
 
@@ -366,9 +392,11 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let rest = &self.bytes[start..];
         match self.peek()? {
-            b'-' if self.peek_second().is_some_and(|next| next.is_ascii_alphanumeric() || next == b'.') => {}
-            b'-' | b'?' | b':' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\''
-            | b'"' | b'%' | b'@' | b'`' | b'\n' | b' ' => return None,
+            b'-' if self
+                .peek_second()
+                .is_some_and(|next| next.is_ascii_alphanumeric() || next == b'.') => {}
+            b'-' | b'?' | b':' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|'
+            | b'>' | b'\'' | b'"' | b'%' | b'@' | b'`' | b'\n' | b' ' => return None,
             b'.' if rest.starts_with(b"...") => return None,
             _ => {}
         }
@@ -411,7 +439,11 @@ impl<'a> Reader<'a> {
         }
         self.at = at + 1;
         let text = &self.text[start..at];
-        Some(if quotes { Cow::Owned(text.replace("''", "'")) } else { Cow::Borrowed(text) })
+        Some(if quotes {
+            Cow::Owned(text.replace("''", "'"))
+        } else {
+            Cow::Borrowed(text)
+        })
     }
 
     fn double_quoted(&mut self) -> Plain<Cow<'a, str>> {
@@ -431,7 +463,11 @@ impl<'a> Reader<'a> {
         }
         self.at = at + 1;
         let text = &self.text[start..at];
-        if escapes { unescape(text).map(Cow::Owned) } else { Some(Cow::Borrowed(text)) }
+        if escapes {
+            unescape(text).map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(text))
+        }
     }
 }
 
@@ -458,7 +494,9 @@ fn unescape(text: &str) -> Plain<String> {
                     None => {
                         let second = hexadecimal(rest.get(at + 6..)?.strip_prefix("\\u")?, 0)?;
                         consumed = 12;
-                        char::decode_utf16([first, second].map(|unit| unit as u16)).next()?.ok()?
+                        char::decode_utf16([first, second].map(|unit| unit as u16))
+                            .next()?
+                            .ok()?
                     }
                 }
             }
@@ -472,5 +510,9 @@ fn unescape(text: &str) -> Plain<String> {
 
 fn hexadecimal(text: &str, at: usize) -> Plain<u32> {
     let digits = text.get(at..at + 4)?;
-    if digits.starts_with('+') { None } else { u32::from_str_radix(digits, 16).ok() }
+    if digits.starts_with('+') {
+        None
+    } else {
+        u32::from_str_radix(digits, 16).ok()
+    }
 }

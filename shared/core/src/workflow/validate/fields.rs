@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::nearest::nearest;
 use super::report::Report;
 use crate::workflow::document::{Content, Node};
 use crate::workflow::problem::Code;
@@ -55,15 +54,26 @@ impl<'n, 'a, const N: usize> Fields<'n, 'a, N> {
                 Some(position) => values[position] = Some(&entry.value),
                 None => {
                     let message = format!("unknown key '{}'", entry.key);
-                    let remedy = match nearest(&entry.key, keys.iter().copied()) {
+                    let remedy = match report.nearest(&entry.key, keys.iter().copied()) {
                         Some(key) => format!("did you mean '{key}'?"),
                         None => format!("known are {}", keys.join(", ")),
                     };
-                    report.error(entry.key_at, Code::UnknownKey, &Place::Key(&place, &entry.key), message, remedy);
+                    report.error(
+                        entry.key_at,
+                        Code::UnknownKey,
+                        &Place::Key(&place, &entry.key),
+                        message,
+                        remedy,
+                    );
                 }
             }
         }
-        Some(Fields { at: node.at, place, keys, values })
+        Some(Fields {
+            at: node.at,
+            place,
+            keys,
+            values,
+        })
     }
 
     /// Where the object begins.
@@ -78,7 +88,11 @@ impl<'n, 'a, const N: usize> Fields<'n, 'a, N> {
 
     /// The value of `key`; `null` counts as absent.
     pub fn get(&self, key: &'static str) -> Option<&'n Node<'a>> {
-        let position = self.keys.iter().position(|known| *known == key).expect("keys are asked for by a known name");
+        let position = self
+            .keys
+            .iter()
+            .position(|known| *known == key)
+            .expect("keys are asked for by a known name");
         self.values[position].filter(|node| node.content != Content::Null)
     }
 
@@ -100,7 +114,13 @@ impl<'n, 'a, const N: usize> Fields<'n, 'a, N> {
         read: impl FnOnce(&'n Node<'a>, &Place<'_>, &mut Report) -> Option<T>,
     ) -> Option<T> {
         if self.get(key).is_none() {
-            report.error(self.at, Code::MissingKey, &self.place, format!("'{key}' is missing"), "add it");
+            report.error(
+                self.at,
+                Code::MissingKey,
+                &self.place,
+                format!("'{key}' is missing"),
+                "add it",
+            );
         }
         self.read(key, report, read)
     }

@@ -1,16 +1,16 @@
 //! "Did you mean ...?"
 
-/// Candidates compared at most; beyond, a suggestion is not worth the time.
-const CANDIDATES_MAX: usize = 20_000;
 /// Longest compared name, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
 /// The candidate most like `name`, when one is like it enough to be a typing error.
-pub(in crate::workflow) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(in crate::workflow) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let tolerated = (name.len() / 3).max(1);
     candidates
         .into_iter()
-        .take(CANDIDATES_MAX)
         .filter(|candidate| candidate.len().abs_diff(name.len()) <= tolerated && name.len() <= NAME_BYTES_MAX)
         .map(|candidate| (distance(name.as_bytes(), candidate.as_bytes()), candidate))
         .filter(|(distance, _)| *distance <= tolerated)

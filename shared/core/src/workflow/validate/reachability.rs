@@ -25,14 +25,22 @@ pub(super) enum Answer {
 ///
 /// One search from each `upstream` asked about marks what it reaches, not looking beyond the last `downstream` in
 /// topological order. Questions about nearby tasks, or many about few tasks, are linear in all.
-pub(super) fn answer(graph: &Graph, questions: &[Question]) -> Vec<Answer> {
+pub(super) fn answer(graph: &Graph<'_>, questions: &[Question]) -> Vec<Answer> {
     let mut by_upstream: Vec<usize> = (0..questions.len()).collect();
     by_upstream.sort_unstable_by_key(|index| questions[*index]);
     let mut answers = vec![Answer::Unknown; questions.len()];
-    let mut search = Search { graph, reached_from: vec![u32::MAX; graph.position.len()], steps_left: STEPS_MAX };
+    let mut search = Search {
+        graph,
+        reached_from: vec![u32::MAX; graph.position.len()],
+        steps_left: STEPS_MAX,
+    };
     for group in by_upstream.chunk_by(|a, b| questions[*a].upstream == questions[*b].upstream) {
         let upstream = questions[group[0]].upstream;
-        let last = group.iter().map(|index| graph.position[questions[*index].downstream]).max().unwrap_or(0);
+        let last = group
+            .iter()
+            .map(|index| graph.position[questions[*index].downstream])
+            .max()
+            .unwrap_or(0);
         let is_complete = search.mark(upstream, last);
         for &index in group {
             answers[index] = match search.reached_from[questions[index].downstream] == upstream as u32 {
@@ -46,7 +54,7 @@ pub(super) fn answer(graph: &Graph, questions: &[Question]) -> Vec<Answer> {
 }
 
 struct Search<'g> {
-    graph: &'g Graph,
+    graph: &'g Graph<'g>,
     /// From where each task was reached last.
     reached_from: Vec<u32>,
     steps_left: usize,
@@ -57,7 +65,7 @@ impl Search<'_> {
     fn mark(&mut self, start: usize, last: u32) -> bool {
         let mut open = vec![start];
         while let Some(task) = open.pop() {
-            for &dependent in &self.graph.dependents[task] {
+            for &dependent in self.graph.dependents(task) {
                 if self.steps_left == 0 {
                     return false;
                 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::fields::Place;
-use super::graph::{Graph, suggestion};
-use super::nearest::nearest;
+use super::graph::Graph;
 use super::reachability::{Answer, Question, answer};
 use super::report::Report;
-use super::task::Draft;
+use super::task::Source;
+use crate::workflow::definition::Task;
 use crate::workflow::document::Node;
 use crate::workflow::problem::Code;
 use crate::workflow::reference::{Reference, Step, VARIABLES, describe};
@@ -17,13 +17,22 @@ use crate::workflow::{Expression, Template};
 
 /// Checks all references of all tasks.
 pub(super) fn check(
-    drafts: &[Draft<'_, '_>],
-    graph: &Graph,
+    tasks: &[Task],
+    sources: &[Source<'_, '_>],
+    graph: &Graph<'_>,
     inputs: &BTreeMap<String, Value>,
     report: &mut Report,
 ) {
-    let mut checker = Checker { drafts, graph, inputs, report, questions: Vec::new(), askers: Vec::new() };
-    for task in 0..drafts.len() {
+    let mut checker = Checker {
+        tasks,
+        sources,
+        graph,
+        inputs,
+        report,
+        questions: Vec::new(),
+        askers: Vec::new(),
+    };
+    for task in 0..tasks.len() {
         checker.check_task(task);
     }
     let answers = answer(graph, &checker.questions);
@@ -35,8 +44,9 @@ pub(super) fn check(
 }
 
 struct Checker<'c, 'n, 'a> {
-    drafts: &'c [Draft<'n, 'a>],
-    graph: &'c Graph,
+    tasks: &'c [Task],
+    sources: &'c [Source<'n, 'a>],
+    graph: &'c Graph<'n>,
     inputs: &'c BTreeMap<String, Value>,
     report: &'c mut Report,
     /// Pairs of tasks that are not directly connected, and the offset of the reference that made us ask.
@@ -64,29 +74,40 @@ enum Kind {
 }
 
 impl Checker<'_, '_, '_> {
-    fn check_task(&mut self, task: usize) {
-        let draft = &self.drafts[task];
-        for (key, expression) in [("when", &draft.task.when), ("for_each", &draft.task.for_each)] {
+    fn check_task(&mut self, index: usize) {
+        let (task, source) = (&self.tasks[index], &self.sources[index]);
+        for (key, expression) in [("when", &task.when), ("for_each", &task.for_each)] {
             if let Some(expression) = expression {
-                self.check_expression(task, key, expression);
+                self.check_expression(index, key, expression);
             }
         }
-        if draft.task.params.has_references() {
-            let node = draft.node.get("params");
-            self.check_template(task, &draft.task.params, node, Place::Key(&draft.place, "params"), Kind::Params);
+        if task.params.has_references() {
+            let node = source.node.get("params");
+            self.check_template(
+                index,
+                &task.params,
+                node,
+                Place::Key(&source.place, "params"),
+                Kind::Params,
+            );
         }
-        if let Some(compensation) = &draft.task.compensate {
-            let place = Place::Key(&draft.place, "compensate");
-            let node = draft.node.get("compensate").and_then(|node| node.get("params"));
+        if let Some(compensation) = &task.compensate {
+            let place = Place::Key(&source.place, "compensate");
+            let node = source.node.get("compensate").and_then(|node| node.get("params"));
             let place = Place::Key(&place, "params");
-            self.check_template(task, &compensation.params, node, place, Kind::Compensation);
+            self.check_template(index, &compensation.params, node, place, Kind::Compensation);
         }
     }
 
     fn check_expression(&mut self, task: usize, key: &str, expression: &Expression) {
-        let draft = &self.drafts[task];
-        let at = draft.node.get(key).map_or(draft.node.at, |node| node.at);
-        let site = Site { task, at, place: Place::Key(&draft.place, key), kind: Kind::Expression };
+        let source = &self.sources[task];
+        let at = source.node.get(key).map_or(source.node.at, |node| node.at);
+        let site = Site {
+            task,
+            at,
+            place: Place::Key(&source.place, key),
+            kind: Kind::Expression,
+        };
         for reference in expression.references() {
             self.check_reference(reference, site);
         }
@@ -101,14 +122,29 @@ impl Checker<'_, '_, '_> {
         kind: Kind,
     ) {
         for found in template.references() {
-            let target = found.path.iter().try_fold(node, |node, step| Some(node?.step(step))).flatten();
-            let at = target.or(node).map_or(self.drafts[task].node.at, |node| node.at);
+            let target = found
+                .path
+                .iter()
+                .try_fold(node, |node, step| Some(node?.step(step)))
+                .flatten();
+            let at = target.or(node).map_or(self.sources[task].node.at, |node| node.at);
             let path = found.path.join(".");
-            let place = if path.is_empty() { place } else { Place::Key(&place, &path) };
-            let site = Site { task, at, place, kind };
+            let place = if path.is_empty() {
+                place
+            } else {
+                Place::Key(&place, &path)
+            };
+            let site = Site {
+                task,
+                at,
+                place,
+                kind,
+            };
             match found.reference {
                 Ok(reference) => self.check_reference(&reference, site),
-                Err(error) => self.report.error(at, Code::BadReference, &site.place, error.to_string(), ""),
+                Err(error) => self
+                    .report
+                    .error(at, Code::BadReference, &site.place, error.to_string(), ""),
             }
         }
     }
@@ -118,9 +154,13 @@ impl Checker<'_, '_, '_> {
             "inputs" => self.check_input(reference, site),
             "tasks" => self.check_task_reference(reference, site),
             "item" | "item_index" => {
-                let is_fanned_out = self.drafts[site.task].task.for_each.is_some();
+                let is_fanned_out = self.tasks[site.task].for_each.is_some();
                 if site.kind == Kind::Expression {
-                    self.complain(site, format!("'{reference}' has no value here"), "it exists only in 'params'");
+                    self.complain(
+                        site,
+                        format!("'{reference}' has no value here"),
+                        "it exists only in 'params'",
+                    );
                 } else if !is_fanned_out {
                     let message = format!("'{reference}' exists only in a task with 'for_each'");
                     self.complain(site, message, "add 'for_each', or refer to something else");
@@ -128,7 +168,7 @@ impl Checker<'_, '_, '_> {
             }
             "run" => {}
             unknown => {
-                let remedy = match (nearest(unknown, VARIABLES), site.kind) {
+                let remedy = match (self.report.nearest(unknown, VARIABLES), site.kind) {
                     (Some(known), _) => format!("did you mean '{known}'?"),
                     (None, Kind::Expression) => format!("known are {}", VARIABLES.join(", ")),
                     (None, _) => format!("known are {}; '$${{' is the text '${{'", VARIABLES.join(", ")),
@@ -143,11 +183,15 @@ impl Checker<'_, '_, '_> {
             None => return,
             Some(Step::Key(name)) => name,
             Some(Step::Index(_)) => {
-                return self.complain(site, format!("'{reference}': 'inputs' is no list"), "write 'inputs.name'");
+                return self.complain(
+                    site,
+                    format!("'{reference}': 'inputs' is no list"),
+                    "write 'inputs.name'",
+                );
             }
         };
         let Some(default) = self.inputs.get(name) else {
-            let remedy = match nearest(name, self.inputs.keys().map(String::as_str)) {
+            let remedy = match self.report.nearest(name, self.inputs.keys().map(String::as_str)) {
                 Some(known) => format!("did you mean '{known}'?"),
                 None => format!("declare it: 'inputs: {{{name}: ...}}'"),
             };
@@ -165,7 +209,10 @@ impl Checker<'_, '_, '_> {
             let Some(next) = next else {
                 let is_empty = shape.as_object().is_some_and(serde_json::Map::is_empty);
                 if !is_empty {
-                    let message = format!("'{reference}': the default of '{name}' has no such part, it is {}", describe(shape));
+                    let message = format!(
+                        "'{reference}': the default of '{name}' has no such part, it is {}",
+                        describe(shape)
+                    );
                     self.complain(site, message, "correct the path, or the default");
                 }
                 return;
@@ -176,19 +223,37 @@ impl Checker<'_, '_, '_> {
 
     fn check_task_reference(&mut self, reference: &Reference, site: Site<'_>) {
         let Some(id) = reference.task() else {
-            return self.complain(site, format!("'{reference}' names no task"), "write 'tasks.id.output' or 'tasks[\"id\"].output'");
+            return self.complain(
+                site,
+                format!("'{reference}' names no task"),
+                "write 'tasks.id.output' or 'tasks[\"id\"].output'",
+            );
         };
         let Some(&upstream) = self.graph.ids.get(id) else {
-            let remedy = suggestion(id, &self.graph.ids);
-            return self.complain(site, format!("'{reference}' refers to the unknown task '{id}'"), remedy);
+            let remedy = match self
+                .report
+                .nearest(id, self.sources.iter().map(|source| source.id))
+            {
+                Some(known) => format!("did you mean '{known}'?"),
+                None => "add the task, or remove the reference".to_owned(),
+            };
+            return self.complain(
+                site,
+                format!("'{reference}' refers to the unknown task '{id}'"),
+                remedy,
+            );
         };
         match (reference.path.get(1), reference.path.get(2)) {
             (Some(Step::Key(field)), None) if field == "status" => {}
             (Some(Step::Key(field)), Some(Step::Key(_)))
-                if field == "output" && self.drafts[upstream].task.for_each.is_some() =>
+                if field == "output" && self.tasks[upstream].for_each.is_some() =>
             {
                 let message = format!("'{reference}': '{id}' has 'for_each', so its output is a list");
-                return self.complain(site, message, format!("write 'tasks.{id}.output' or 'tasks.{id}.output[0]'"));
+                return self.complain(
+                    site,
+                    message,
+                    format!("write 'tasks.{id}.output' or 'tasks.{id}.output[0]'"),
+                );
             }
             (Some(Step::Key(field)), _) if field == "output" => {}
             _ => {
@@ -198,28 +263,42 @@ impl Checker<'_, '_, '_> {
         }
         if upstream == site.task {
             if site.kind != Kind::Compensation {
-                self.complain(site, format!("'{reference}' is the task's own result"), "refer to an upstream task");
+                self.complain(
+                    site,
+                    format!("'{reference}' is the task's own result"),
+                    "refer to an upstream task",
+                );
             }
         } else if !self.is_direct(upstream, site.task) {
-            self.questions.push(Question { upstream, downstream: site.task });
+            self.questions.push(Question {
+                upstream,
+                downstream: site.task,
+            });
             self.askers.push(site.at);
         }
     }
 
     fn is_direct(&self, upstream: usize, task: usize) -> bool {
         // Dependents are listed in index order.
-        self.graph.dependents[upstream].binary_search(&(task as u32)).is_ok()
+        self.graph
+            .dependents(upstream)
+            .binary_search(&(task as u32))
+            .is_ok()
     }
 
     fn judge(&mut self, question: Question, answer: Answer, at: u32) {
-        let (upstream, task) = (&self.drafts[question.upstream], &self.drafts[question.downstream]);
-        let (id, used) = (&task.task.id, &upstream.task.id);
+        let (upstream, task) = (
+            &self.sources[question.upstream],
+            &self.sources[question.downstream],
+        );
+        let (id, used) = (task.id, upstream.id);
         let remedy = format!("add '{used}' to 'depends_on'");
         match answer {
             Answer::Yes => {}
             Answer::No => {
                 let message = format!("task '{id}' refers to '{used}', which does not run before it");
-                self.report.error(at, Code::BadReference, &task.place, message, remedy);
+                self.report
+                    .error(at, Code::BadReference, &task.place, message, remedy);
             }
             Answer::Unknown => {
                 let message = format!("task '{id}' refers to '{used}', which is too far away to check");
@@ -229,6 +308,7 @@ impl Checker<'_, '_, '_> {
     }
 
     fn complain(&mut self, site: Site<'_>, message: String, remedy: impl Into<String>) {
-        self.report.error(site.at, Code::BadReference, &site.place, message, remedy);
+        self.report
+            .error(site.at, Code::BadReference, &site.place, message, remedy);
     }
 }

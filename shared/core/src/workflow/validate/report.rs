@@ -1,13 +1,18 @@
 //! Collecting problems.
 
 use super::fields::Place;
+use super::nearest::nearest;
 use crate::workflow::document::{Fault, Lines};
 use crate::workflow::problem::{Code, Problem, Severity};
+
+/// Names compared at most to make suggestions for one document.
+const COMPARISONS_MAX: usize = 200_000;
 
 /// The problems found so far. Offsets become lines and columns only at the end, since most documents have none.
 pub(super) struct Report {
     found: Vec<(Option<u32>, Problem)>,
     problems_max: usize,
+    comparisons_left: usize,
     errors: usize,
     omitted: usize,
 }
@@ -15,7 +20,28 @@ pub(super) struct Report {
 impl Report {
     /// An empty report that keeps at most `problems_max`.
     pub fn new(problems_max: usize) -> Report {
-        Report { found: Vec::new(), problems_max, errors: 0, omitted: 0 }
+        Report {
+            found: Vec::new(),
+            problems_max,
+            comparisons_left: COMPARISONS_MAX,
+            errors: 0,
+            omitted: 0,
+        }
+    }
+
+    /// The candidate that `name` is most likely meant to be, as long as there is time for such luxury.
+    pub fn nearest<'c>(
+        &mut self,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> Option<&'c str> {
+        let left = &mut self.comparisons_left;
+        nearest(
+            name,
+            candidates
+                .into_iter()
+                .take_while(|_| left.checked_sub(1).inspect(|less| *left = *less).is_some()),
+        )
     }
 
     /// Whether any error was found.
@@ -33,11 +59,25 @@ impl Report {
         remedy: impl Into<String>,
     ) {
         self.errors += 1;
-        self.add(at.into(), code, Severity::Error, place, message.into(), remedy.into());
+        self.add(
+            at.into(),
+            code,
+            Severity::Error,
+            place,
+            message.into(),
+            remedy.into(),
+        );
     }
 
     /// Notes a warning.
-    pub fn warning(&mut self, at: u32, code: Code, place: &Place<'_>, message: String, remedy: impl Into<String>) {
+    pub fn warning(
+        &mut self,
+        at: u32,
+        code: Code,
+        place: &Place<'_>,
+        message: String,
+        remedy: impl Into<String>,
+    ) {
         self.add(Some(at), code, Severity::Warning, place, message, remedy.into());
     }
 
@@ -59,7 +99,14 @@ impl Report {
             self.omitted += 1;
             return;
         }
-        let problem = Problem { code, severity, path: place.to_string(), location: None, message, remedy };
+        let problem = Problem {
+            code,
+            severity,
+            path: place.to_string(),
+            location: None,
+            message,
+            remedy,
+        };
         self.found.push((at, problem));
     }
 

@@ -15,22 +15,38 @@ use crate::workflow::reference::Reference;
 use crate::workflow::{Expression, Template};
 
 const KEYS: [&str; 18] = [
-    "id", "name", "agent", "action", "params", "depends_on", "when", "for_each", "trigger", "retry", "timeout",
-    "resources", "priority", "pools", "on_denied", "compensate", "cache", "sla",
+    "id",
+    "name",
+    "agent",
+    "action",
+    "params",
+    "depends_on",
+    "when",
+    "for_each",
+    "trigger",
+    "retry",
+    "timeout",
+    "resources",
+    "priority",
+    "pools",
+    "on_denied",
+    "compensate",
+    "cache",
+    "sla",
 ];
 const RETRY_KEYS: [&str; 3] = ["max_retries", "backoff_base_s", "backoff_max_s"];
 const RESOURCE_KEYS: [&str; 2] = ["class", "memory_gb"];
 const COMPENSATE_KEYS: [&str; 3] = ["agent", "action", "params"];
 const POOLS_MAX: usize = 16;
 
-/// A task whose dependencies are not resolved yet.
-pub(super) struct Draft<'n, 'a> {
-    /// The task; `depends_on` is filled in by [`graph`](super::graph).
-    pub task: Task,
+/// Where a task comes from, for the checks that look at all tasks together.
+pub(super) struct Source<'n, 'a> {
     /// The object it was read from.
     pub node: &'n Node<'a>,
     /// Where it stands.
     pub place: Place<'n>,
+    /// Its id; empty when it has none that is valid.
+    pub id: &'n str,
     /// Where its id is written.
     pub id_at: u32,
     /// The ids it depends on, with their offsets.
@@ -38,19 +54,24 @@ pub(super) struct Draft<'n, 'a> {
 }
 
 /// Reads a task; what is wrong is reported and left at its default, so that the rest can still be checked.
-/// `key` is the id when tasks are written as an object.
+/// `key` is the id when tasks are written as an object. `depends_on` is left to [`graph`](super::graph).
 pub(super) fn read<'n, 'a>(
     node: &'n Node<'a>,
     place: Place<'n>,
     key: Option<(&'n str, u32)>,
     report: &mut Report,
-) -> Option<Draft<'n, 'a>> {
+) -> Option<(Task, Source<'n, 'a>)> {
     let fields = Fields::of(node, place, &KEYS, report)?;
     let (id, id_at) = id(&fields, key, report);
-    let agent = fields.require("agent", report, name).unwrap_or_default();
-    let compensate = fields.read("compensate", report, |node, place, report| compensation(node, place, &agent, report));
+    let agent = fields
+        .require("agent", report, name)
+        .unwrap_or_default()
+        .to_owned();
+    let compensate = fields.read("compensate", report, |node, place, report| {
+        compensation(node, place, &agent, report)
+    });
     let task = Task {
-        id,
+        id: id.to_owned(),
         agent,
         action: fields.require("action", report, title).unwrap_or_default(),
         params: fields.read("params", report, params).unwrap_or_default(),
@@ -69,14 +90,29 @@ pub(super) fn read<'n, 'a>(
         sla: fields.read("sla", report, task_sla).unwrap_or_default(),
     };
     let wanted = fields.read("depends_on", report, texts).unwrap_or_default();
-    Some(Draft { task, node, place, id_at, wanted })
+    Some((
+        task,
+        Source {
+            node,
+            place,
+            id,
+            id_at,
+            wanted,
+        },
+    ))
 }
 
 /// The id from the key, from `id`, or from `name`; empty when there is none that is valid.
-fn id(fields: &Fields<'_, '_, 18>, key: Option<(&str, u32)>, report: &mut Report) -> (String, u32) {
+fn id<'n>(fields: &Fields<'n, '_, 18>, key: Option<(&'n str, u32)>, report: &mut Report) -> (&'n str, u32) {
     let written = match (fields.get("id"), fields.get("name")) {
         (Some(_), Some(second)) => {
-            report.error(second.at, Code::BadValue, fields.place(), "both 'id' and 'name' are given", "keep 'id'");
+            report.error(
+                second.at,
+                Code::BadValue,
+                fields.place(),
+                "both 'id' and 'name' are given",
+                "keep 'id'",
+            );
             Some("id")
         }
         (Some(_), None) => Some("id"),
@@ -90,23 +126,37 @@ fn id(fields: &Fields<'_, '_, 18>, key: Option<(&str, u32)>, report: &mut Report
                 let remedy = "use letters, digits, '_', '-' and '.', at most 128, beginning with no sign";
                 report.error(at, Code::BadValue, fields.place(), message, remedy);
             }
-            (key.to_owned(), at)
+            (key, at)
         }
         (Some((key, at)), Some(written)) => {
-            let node = fields.get(written).filter(|node| node.content != Content::Text(key.into()));
+            let node = fields
+                .get(written)
+                .filter(|node| node.content != Content::Text(key.into()));
             if let Some(node) = node {
                 let message = format!("'{written}' differs from the task's key '{key}'");
-                report.error(node.at, Code::BadValue, fields.place(), message, format!("remove '{written}'"));
+                report.error(
+                    node.at,
+                    Code::BadValue,
+                    fields.place(),
+                    message,
+                    format!("remove '{written}'"),
+                );
             }
-            (key.to_owned(), at)
+            (key, at)
         }
         (None, Some(written)) => {
             let at = fields.get(written).map_or(fields.at(), |node| node.at);
             (fields.read(written, report, name).unwrap_or_default(), at)
         }
         (None, None) => {
-            report.error(fields.at(), Code::MissingKey, fields.place(), "'id' is missing", "add it");
-            (String::new(), fields.at())
+            report.error(
+                fields.at(),
+                Code::MissingKey,
+                fields.place(),
+                "'id' is missing",
+                "add it",
+            );
+            ("", fields.at())
         }
     }
 }
@@ -124,8 +174,14 @@ fn params(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<Tem
 /// A CEL text, optionally written as `${...}` as a whole; or a literal.
 fn expression(node: &Node<'_>, place: &Place<'_>, expected: &str, report: &mut Report) -> Option<Expression> {
     let source = match &node.content {
-        Content::Text(text) => match text.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
-            Some(inner) => Reference::parse(inner).map_or_else(|_| inner.to_owned(), |reference| reference.to_cel()),
+        Content::Text(text) => match text
+            .trim()
+            .strip_prefix("${")
+            .and_then(|rest| rest.strip_suffix('}'))
+        {
+            Some(inner) => {
+                Reference::parse(inner).map_or_else(|_| inner.to_owned(), |reference| reference.to_cel())
+            }
             None => text.to_string(),
         },
         Content::Bool(_) | Content::List(_) => node.to_json().to_string(),
@@ -138,7 +194,13 @@ fn expression(node: &Node<'_>, place: &Place<'_>, expected: &str, report: &mut R
         Ok(expression) => Some(expression),
         Err(error) => {
             let message = format!("{} does not compile: {error}", quote(&source));
-            report.error(node.at, Code::BadExpression, place, message, "see the CEL section of the DSL reference");
+            report.error(
+                node.at,
+                Code::BadExpression,
+                place,
+                message,
+                "see the CEL section of the DSL reference",
+            );
             None
         }
     }
@@ -149,7 +211,13 @@ fn condition(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<
     match condition.constant() {
         Some(constant) if !constant.is_boolean() => {
             let message = format!("the condition is always {constant}");
-            report.error(node.at, Code::BadExpression, place, message, "it must give true or false");
+            report.error(
+                node.at,
+                Code::BadExpression,
+                place,
+                message,
+                "it must give true or false",
+            );
             None
         }
         _ => Some(condition),
@@ -160,7 +228,13 @@ fn list_expression(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> O
     let list = expression(node, place, "a CEL expression or a list", report)?;
     match list.constant() {
         Some(constant) if !constant.is_array() => {
-            report.error(node.at, Code::BadExpression, place, format!("this is always {constant}"), "it must give a list");
+            report.error(
+                node.at,
+                Code::BadExpression,
+                place,
+                format!("this is always {constant}"),
+                "it must give a list",
+            );
             None
         }
         _ => Some(list),
@@ -178,13 +252,24 @@ fn trigger(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<Tr
 }
 
 fn on_denied(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<OnDenied> {
-    word(node, place, &[("skip", OnDenied::Skip), ("fail", OnDenied::Fail), ("hold", OnDenied::Hold)], report)
+    word(
+        node,
+        place,
+        &[
+            ("skip", OnDenied::Skip),
+            ("fail", OnDenied::Fail),
+            ("hold", OnDenied::Hold),
+        ],
+        report,
+    )
 }
 
 fn retry(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<RetrySpec> {
     let fields = Fields::of(node, *place, &RETRY_KEYS, report)?;
     let spec = RetrySpec {
-        max_retries: fields.read("max_retries", report, |node, place, report| whole(node, place, 0..=100, report)),
+        max_retries: fields.read("max_retries", report, |node, place, report| {
+            whole(node, place, 0..=100, report)
+        }),
         backoff_base_s: fields.read("backoff_base_s", report, delay_seconds),
         backoff_max_s: fields.read("backoff_max_s", report, delay_seconds),
     };
@@ -201,7 +286,9 @@ fn resources(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<
     let fields = Fields::of(node, *place, &RESOURCE_KEYS, report)?;
     let classes = ResourceClass::ALL.map(|class| (class.as_str(), class));
     Some(ResourceSpec {
-        class: fields.read("class", report, |node, place, report| word(node, place, &classes, report)),
+        class: fields.read("class", report, |node, place, report| {
+            word(node, place, &classes, report)
+        }),
         memory_gb: fields.read("memory_gb", report, gigabytes),
     })
 }
@@ -211,22 +298,39 @@ fn pools(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<Vec<
     for (pool, at) in texts(node, place, report)? {
         if !is_name(pool) {
             let message = format!("{} is not a valid name of a pool", quote(pool));
-            report.error(at, Code::BadValue, place, message, "use letters, digits, '_', '-' and '.'");
+            report.error(
+                at,
+                Code::BadValue,
+                place,
+                message,
+                "use letters, digits, '_', '-' and '.'",
+            );
         } else if !pools.iter().any(|known| known == pool) {
             pools.push(pool.to_owned());
         }
     }
     if pools.len() > POOLS_MAX {
         let message = format!("a task in {} pools", pools.len());
-        report.error(node.at, Code::Limit, place, message, format!("at most {POOLS_MAX}"));
+        report.error(
+            node.at,
+            Code::Limit,
+            place,
+            message,
+            format!("at most {POOLS_MAX}"),
+        );
     }
     Some(pools)
 }
 
-fn compensation(node: &Node<'_>, place: &Place<'_>, agent: &str, report: &mut Report) -> Option<Compensation> {
+fn compensation(
+    node: &Node<'_>,
+    place: &Place<'_>,
+    agent: &str,
+    report: &mut Report,
+) -> Option<Compensation> {
     let fields = Fields::of(node, *place, &COMPENSATE_KEYS, report)?;
     Some(Compensation {
-        agent: fields.read("agent", report, name).unwrap_or_else(|| agent.to_owned()),
+        agent: fields.read("agent", report, name).unwrap_or(agent).to_owned(),
         action: fields.require("action", report, title).unwrap_or_default(),
         params: fields.read("params", report, params).unwrap_or_default(),
     })
@@ -236,7 +340,13 @@ fn task_sla(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<S
     let spec = sla(node, place, report)?;
     if let Some(node) = node.get("workflow_max_seconds") {
         let message = "'workflow_max_seconds' has no meaning for one task";
-        report.error(node.at, Code::BadValue, place, message, "move it to the workflow's 'sla'");
+        report.error(
+            node.at,
+            Code::BadValue,
+            place,
+            message,
+            "move it to the workflow's 'sla'",
+        );
     }
     Some(spec)
 }
@@ -251,6 +361,8 @@ fn texts<'n>(node: &'n Node<'_>, place: &Place<'_>, report: &mut Report) -> Opti
             return None;
         }
     };
-    let read = |(index, item): (usize, &'n Node<'_>)| Some((text(item, &Place::Index(place, index), report)?, item.at));
+    let read = |(index, item): (usize, &'n Node<'_>)| {
+        Some((text(item, &Place::Index(place, index), report)?, item.at))
+    };
     Some(items.iter().enumerate().filter_map(read).collect())
 }

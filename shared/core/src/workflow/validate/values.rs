@@ -1,7 +1,6 @@
 //! Single values: texts, names, numbers, durations, words from a list.
 
 use super::fields::{Place, wrong_type};
-use super::nearest::nearest;
 use super::report::Report;
 use crate::workflow::document::{Content, Node};
 use crate::workflow::problem::Code;
@@ -27,14 +26,20 @@ pub(super) fn title(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> 
     let text = text(node, place, report)?;
     if text.trim().is_empty() || text.chars().count() > NAME_CHARS_MAX || text.contains(char::is_control) {
         let message = format!("{} is not a title", quote(text));
-        report.error(node.at, Code::BadValue, place, message, "1 to 128 characters on one line");
+        report.error(
+            node.at,
+            Code::BadValue,
+            place,
+            message,
+            "1 to 128 characters on one line",
+        );
         return None;
     }
     Some(text.to_owned())
 }
 
 /// A name that is safe in paths, URLs and expressions.
-pub(super) fn name(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<String> {
+pub(super) fn name<'n>(node: &'n Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<&'n str> {
     let text = text(node, place, report)?;
     if !is_name(text) {
         report.error(
@@ -46,7 +51,7 @@ pub(super) fn name(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> O
         );
         return None;
     }
-    Some(text.to_owned())
+    Some(text)
 }
 
 /// Whether `text` may name a task, an agent or a pool.
@@ -76,8 +81,18 @@ fn amount(node: &Node<'_>, place: &Place<'_>, zero: bool, max: f64, report: &mut
     };
     let value = number.as_f64().unwrap_or(f64::NAN);
     if !(value > 0.0 || zero && value == 0.0) || value > max {
-        let remedy = if zero { format!("0 to {max}") } else { format!("above 0, at most {max}") };
-        report.error(node.at, Code::BadValue, place, format!("{number} is out of range"), remedy);
+        let remedy = if zero {
+            format!("0 to {max}")
+        } else {
+            format!("above 0, at most {max}")
+        };
+        report.error(
+            node.at,
+            Code::BadValue,
+            place,
+            format!("{number} is out of range"),
+            remedy,
+        );
         return None;
     }
     Some(value)
@@ -109,11 +124,21 @@ pub(super) fn whole(
         wrong_type(node, place, "a whole number", report);
         return None;
     };
-    match number.as_u64().and_then(|value| u32::try_from(value).ok()).filter(|value| range.contains(value)) {
+    match number
+        .as_u64()
+        .and_then(|value| u32::try_from(value).ok())
+        .filter(|value| range.contains(value))
+    {
         Some(value) => Some(value),
         None => {
             let remedy = format!("a whole number from {} to {}", range.start(), range.end());
-            report.error(node.at, Code::BadValue, place, format!("{number} is out of range"), remedy);
+            report.error(
+                node.at,
+                Code::BadValue,
+                place,
+                format!("{number} is out of range"),
+                remedy,
+            );
             None
         }
     }
@@ -150,14 +175,23 @@ pub(super) fn duration_ms(node: &Node<'_>, place: &Place<'_>, report: &mut Repor
         }
     };
     match milliseconds {
-        Some(milliseconds) if (1.0..=SECONDS_MAX * 1000.0).contains(&milliseconds) => Some(milliseconds.round() as u64),
+        Some(milliseconds) if (1.0..=SECONDS_MAX * 1000.0).contains(&milliseconds) => {
+            Some(milliseconds.round() as u64)
+        }
         _ => {
             let shown = match &node.content {
                 Content::Text(text) => quote(text),
                 _ => node.to_json().to_string(),
             };
-            let remedy = "a number of seconds, or a text like '30s', '5m', '2h', '1h30m', '500ms'; at most 30 days";
-            report.error(node.at, Code::BadValue, place, format!("{shown} is not a duration"), remedy);
+            let remedy =
+                "a number of seconds, or a text like '30s', '5m', '2h', '1h30m', '500ms'; at most 30 days";
+            report.error(
+                node.at,
+                Code::BadValue,
+                place,
+                format!("{shown} is not a duration"),
+                remedy,
+            );
             None
         }
     }
@@ -170,9 +204,13 @@ fn parse_duration_ms(text: &str) -> Option<f64> {
     }
     let mut total = 0.0;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (amount, tail) = rest.split_at(digits);
-        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let letters = tail
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
         let factor = match unit {
             "ms" => 1.0,
@@ -200,19 +238,33 @@ pub(super) fn word<T: Copy>(
         return Some(*value);
     }
     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-    let remedy = match nearest(text, names.iter().copied()) {
+    let remedy = match report.nearest(text, names.iter().copied()) {
         Some(word) => format!("did you mean '{word}'?"),
         None => format!("one of {}", names.join(", ")),
     };
-    report.error(node.at, Code::BadValue, place, format!("{} is not allowed here", quote(text)), remedy);
+    report.error(
+        node.at,
+        Code::BadValue,
+        place,
+        format!("{} is not allowed here", quote(text)),
+        remedy,
+    );
     None
 }
 
 /// The text in quotes, shortened, with control characters escaped.
 pub(super) fn quote(text: &str) -> String {
     const CHARS_MAX: usize = 60;
-    let shown: String = text.chars().take(CHARS_MAX).flat_map(char::escape_debug).collect();
-    let dots = if text.chars().nth(CHARS_MAX).is_some() { "..." } else { "" };
+    let shown: String = text
+        .chars()
+        .take(CHARS_MAX)
+        .flat_map(char::escape_debug)
+        .collect();
+    let dots = if text.chars().nth(CHARS_MAX).is_some() {
+        "..."
+    } else {
+        ""
+    };
     format!("'{}{dots}'", shown.replace("\\'", "'").replace("\\\"", "\""))
 }
 
@@ -223,9 +275,21 @@ mod tests {
     #[test]
     fn durations_add_up_their_parts() {
         let cases = [
-            ("30s", Some(30_000.0)), ("5m", Some(300_000.0)), ("2h", Some(7_200_000.0)), ("1h30m", Some(5_400_000.0)),
-            ("500ms", Some(500.0)), ("1.5s", Some(1_500.0)), ("1d", Some(86_400_000.0)), ("", None), ("30", None),
-            ("s", None), ("-1s", None), ("1 s", None), ("1s1", None), ("1.2.3s", None), ("soon", None),
+            ("30s", Some(30_000.0)),
+            ("5m", Some(300_000.0)),
+            ("2h", Some(7_200_000.0)),
+            ("1h30m", Some(5_400_000.0)),
+            ("500ms", Some(500.0)),
+            ("1.5s", Some(1_500.0)),
+            ("1d", Some(86_400_000.0)),
+            ("", None),
+            ("30", None),
+            ("s", None),
+            ("-1s", None),
+            ("1 s", None),
+            ("1s1", None),
+            ("1.2.3s", None),
+            ("soon", None),
         ];
         for (text, expected) in cases {
             assert_eq!(parse_duration_ms(text), expected, "{text:?}");
