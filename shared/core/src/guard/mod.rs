@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn requests_are_admitted_by_rate_and_burst() {
         // Limits, then (milliseconds, answer) in order.
-        let table: [(&str, RateLimits, &[(i64, Admission)]); 8] = [
+        type Case = (&'static str, RateLimits, &'static [(i64, Admission)]);
+        let table: [Case; 8] = [
             (
                 "a burst, then one every second",
                 limits(Some(60), None, 2),

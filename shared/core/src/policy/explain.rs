@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::choice::{Choice, Verdict};
-use super::policy::Policy;
+use super::prepared::Policy;
 use super::question::Question;
 
 /// A choice and the steps that led to it.

@@ -11,11 +11,13 @@
 
 pub mod config;
 
-mod policy;
+mod prepared;
 
 pub mod choice;
 pub mod question;
 
+mod built_in;
+mod check;
 mod choose;
 mod draft;
 mod pattern;
@@ -25,9 +27,10 @@ mod window;
 pub mod explain;
 
 pub use choice::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
-pub use choose::{NEUTRAL_PRIORITY, choose};
+pub use built_in::NEUTRAL_PRIORITY;
+pub use choose::choose;
 pub use config::{PolicyConfig, default_config};
-pub use policy::{AgentLimits, CPU_POOL, GPU_POOL, Policy, PolicyError, Surroundings, agent_pool};
+pub use prepared::{AgentLimits, CPU_POOL, GPU_POOL, Policy, PolicyError, Surroundings, agent_pool};
 pub use question::{Question, RunFacts, TaskFacts};
 
 #[cfg(test)]

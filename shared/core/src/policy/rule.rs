@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
+use super::check;
 use super::choice::RetryRule;
 use super::config::{RetryConfig, RuleConfig, SetConfig};
 use super::draft::Draft;
-use super::policy::{self, Policy, PolicyError};
+use super::prepared::{Policy, PolicyError};
 use super::question::Question;
 use crate::time::Timestamp;
 use crate::workflow::reference::{Reference, Step};
@@ -98,10 +99,10 @@ impl Rule {
         let set = config.set.clone().unwrap_or_default();
         let set_at = |key: &str| format!("{path}.set.{key}");
         if let Some(priority) = set.priority {
-            policy::priority(&set_at("priority"), priority)?;
+            check::priority(&set_at("priority"), priority)?;
         }
         if set.memory_gb.is_some() {
-            policy::positive(&set_at("memory_gb"), set.memory_gb)?;
+            check::positive(&set_at("memory_gb"), set.memory_gb)?;
         }
         if let Some(pool) = set.pools.iter().flatten().find(|pool| !pools.contains_key(*pool)) {
             let message = format!("there is no pool '{pool}' (name its slots under 'pools')");
@@ -109,7 +110,7 @@ impl Rule {
         }
         let timeout_ms = set
             .timeout_s
-            .map(|timeout| policy::seconds(&set_at("timeout_s"), timeout))
+            .map(|timeout| check::seconds(&set_at("timeout_s"), timeout))
             .transpose()?;
         let retry = config.retry.unwrap_or_default();
         let RetryConfig {
@@ -118,7 +119,7 @@ impl Rule {
             backoff_max_s,
             ..
         } = retry;
-        policy::retry(
+        check::retry(
             &at("retry"),
             RetrySpec {
                 max_retries,
@@ -305,7 +306,7 @@ impl<'a> Variables<'a> {
             "memory_gb": draft.overrides.memory_gb,
             "llm_model": draft.overrides.llm_model,
             "use_distributed": draft.overrides.use_distributed,
-            "dataset_size": super::choose::dataset_size(self.question),
+            "dataset_size": super::built_in::dataset_size(self.question),
             "max_retries": draft.retry.max_retries,
             "destructive": self.policy.destructive_actions.matches(task.action),
             "timeout_s": draft.timeout_ms.map(|millis| millis as f64 / 1000.0),
@@ -376,7 +377,7 @@ pub(super) fn adjust(retry: &mut RetryRule, config: &RetryConfig, destructive: b
     if let Some(max_retries) = config.max_retries {
         retry.max_retries = max_retries;
     }
-    let millis = |seconds: f64| policy::seconds("retry", seconds).expect("checked when the rule was loaded");
+    let millis = |seconds: f64| check::seconds("retry", seconds).expect("checked when the rule was loaded");
     if let Some(base) = config.backoff_base_s {
         retry.backoff_base_ms = millis(base);
     }

@@ -5,7 +5,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::config::{Day, WindowConfig, WindowMode};
 use super::pattern::Patterns;
-use super::policy::PolicyError;
+use super::prepared::PolicyError;
 use crate::time::Timestamp;
 
 /// How often adjoining windows are joined before the task is asked about again: windows that cover all time have no end.

@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::config::{
-    ActionClasses, BaseMemory, DatasetStep, MemoryConfig, PolicyConfig, ResourceLimits, RuleConfig,
-    default_config,
-};
+use super::check;
+use super::config::{ActionClasses, BaseMemory, DatasetStep, MemoryConfig, PolicyConfig, default_config};
 use super::pattern::Patterns;
 use super::rule::Rule;
 use super::window::{self, Window};
@@ -200,7 +198,7 @@ impl Policy {
             surroundings,
         } = effective;
         let limits = decision.resource_limits.unwrap_or_default();
-        let capacities = capacities(&limits, &surroundings)?;
+        let capacities = check::capacities(&limits, &surroundings)?;
         let time_zone = match &decision.time_zone {
             Some(name) => window::time_zone(name, "time_zone")?,
             None => TimeZone::UTC,
@@ -211,9 +209,9 @@ impl Policy {
             action_factors,
         } = decision.memory.clone().unwrap_or_default();
         let list = |list: &Option<Vec<String>>| Patterns::new(list.as_deref().unwrap_or_default());
-        no_agent_in_both(&decision)?;
+        check::no_agent_in_both(&decision)?;
         Ok(Policy {
-            agent_pools: agent_pools(&surroundings),
+            agent_pools: check::agent_pools(&surroundings),
             gpu_agents: list(&decision.gpu_agents),
             cpu_agents: list(&decision.cpu_agents),
             ml_agents: list(&decision.ml_agents),
@@ -222,33 +220,36 @@ impl Policy {
                 (ResourceClass::Memory, list(&memory)),
                 (ResourceClass::Compute, list(&compute)),
             ],
-            max_task_count: set("max_task_count", decision.max_task_count)?,
+            max_task_count: check::set("max_task_count", decision.max_task_count)?,
             blocked_actions: list(&decision.blocked_actions),
-            base_gb: base_memory(base_gb)?,
-            action_factors: factors(&action_factors.unwrap_or_default())?,
-            dataset_steps: dataset_steps(decision.dataset_scaling.as_deref().unwrap_or_default())?,
-            memory_max_gb: positive(
+            base_gb: check::base_memory(base_gb)?,
+            action_factors: check::factors(&action_factors.unwrap_or_default())?,
+            dataset_steps: check::dataset_steps(decision.dataset_scaling.as_deref().unwrap_or_default())?,
+            memory_max_gb: check::positive(
                 "resource_limits.max_memory_per_task_gb",
                 limits.max_memory_per_task_gb,
             )?,
-            models: models(&decision),
-            priorities: priorities(&decision)?,
-            default_priority: priority(
+            models: check::models(&decision),
+            priorities: check::priorities(&decision)?,
+            default_priority: check::priority(
                 "default_priority",
-                set("default_priority", decision.default_priority)?,
+                check::set("default_priority", decision.default_priority)?,
             )?,
             priority_agents: list(&decision.priority_agents),
-            priority_agents_priority: priority(
+            priority_agents_priority: check::priority(
                 "priority_agents_priority",
-                set("priority_agents_priority", decision.priority_agents_priority)?,
+                check::set("priority_agents_priority", decision.priority_agents_priority)?,
             )?,
-            urgent_bonus: set("urgent_bonus", decision.urgent_bonus)?,
-            retry: retry("retry", set("retry", decision.retry)?)?,
+            urgent_bonus: check::set("urgent_bonus", decision.urgent_bonus)?,
+            retry: check::retry("retry", check::set("retry", decision.retry)?)?,
             destructive_actions: list(&decision.destructive_actions),
-            on_denied: set("on_denied", decision.on_denied)?,
-            hold_recheck_ms: seconds("hold_recheck_s", set("hold_recheck_s", decision.hold_recheck_s)?)?,
-            windows: windows(&decision, &time_zone)?,
-            rules: rules(decision.rules.as_deref().unwrap_or_default(), &capacities)?,
+            on_denied: check::set("on_denied", decision.on_denied)?,
+            hold_recheck_ms: check::seconds(
+                "hold_recheck_s",
+                check::set("hold_recheck_s", decision.hold_recheck_s)?,
+            )?,
+            windows: check::windows(&decision, &time_zone)?,
+            rules: check::rules(decision.rules.as_deref().unwrap_or_default(), &capacities)?,
             time_zone,
             capacities,
             surroundings,
@@ -279,199 +280,7 @@ fn merge(base: &mut Value, over: Value) {
     }
 }
 
-/// The value of a key that the default policy sets, so that it is missing only in a damaged stored policy.
-fn set<T>(key: &str, value: Option<T>) -> Result<T, PolicyError> {
-    value.ok_or_else(|| PolicyError::at(key, "must have a value"))
-}
-
-pub(super) fn positive(path: &str, value: Option<f64>) -> Result<f64, PolicyError> {
-    match set(path, value)? {
-        number if number.is_finite() && number > 0.0 => Ok(number),
-        number => Err(PolicyError::at(
-            path,
-            format!("'{number}' must be greater than 0"),
-        )),
-    }
-}
-
-/// Seconds as milliseconds.
-pub(super) fn seconds(path: &str, value: f64) -> Result<u64, PolicyError> {
-    const YEAR_S: f64 = 366.0 * 86_400.0;
-    if !(0.0..=YEAR_S).contains(&value) {
-        return Err(PolicyError::at(
-            path,
-            format!("'{value}' must be 0 to {YEAR_S} seconds (a year)"),
-        ));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked: 0 to a year of milliseconds"
-    )]
-    let millis = (value * 1000.0).round() as u64;
-    Ok(millis)
-}
-
-pub(super) fn priority(path: &str, value: u8) -> Result<u8, PolicyError> {
-    if (1..=10).contains(&value) {
-        return Ok(value);
-    }
-    Err(PolicyError::at(
-        path,
-        format!("'{value}' is not a priority (use 1 to 10, 10 is most urgent)"),
-    ))
-}
-
-pub(super) fn retry(path: &str, retry: RetrySpec) -> Result<RetrySpec, PolicyError> {
-    if let Some(retries) = retry.max_retries.filter(|retries| *retries > RETRIES_MAX) {
-        let message = format!("'{retries}' is too many (use 0 to {RETRIES_MAX})");
-        return Err(PolicyError::at(&format!("{path}.max_retries"), message));
-    }
-    for (key, value) in [
-        ("backoff_base_s", retry.backoff_base_s),
-        ("backoff_max_s", retry.backoff_max_s),
-    ] {
-        if let Some(value) = value {
-            seconds(&format!("{path}.{key}"), value)?;
-        }
-    }
-    Ok(retry)
-}
-
-fn capacities(
-    limits: &ResourceLimits,
-    surroundings: &Surroundings,
-) -> Result<BTreeMap<String, u32>, PolicyError> {
-    let mut capacities = BTreeMap::new();
-    for (name, capacity) in &surroundings.pools {
-        if [GPU_POOL, CPU_POOL].contains(&name.as_str()) || name.contains(':') || name.is_empty() {
-            let message = "the name is reserved (for 'gpu' and 'cpu' use resource_limits; names have no ':')";
-            return Err(PolicyError::at(&format!("pools.{name}"), message));
-        }
-        capacities.insert(name.clone(), *capacity);
-    }
-    let gpu = set(
-        "resource_limits.max_concurrent_gpu_tasks",
-        limits.max_concurrent_gpu_tasks,
-    )?;
-    let cpu = set(
-        "resource_limits.max_concurrent_cpu_tasks",
-        limits.max_concurrent_cpu_tasks,
-    )?;
-    capacities.insert(GPU_POOL.to_owned(), gpu);
-    capacities.insert(CPU_POOL.to_owned(), cpu);
-    for (agent, limits) in &surroundings.agents {
-        if let Some(concurrency) = limits.concurrency {
-            capacities.insert(agent_pool(agent), concurrency);
-        }
-    }
-    Ok(capacities)
-}
-
 /// Name of the pool that limits an agent.
 pub fn agent_pool(agent: &str) -> String {
     format!("agent:{agent}")
-}
-
-fn agent_pools(surroundings: &Surroundings) -> BTreeMap<String, String> {
-    let limited = surroundings
-        .agents
-        .iter()
-        .filter(|(_, limits)| limits.concurrency.is_some());
-    limited
-        .map(|(agent, _)| (agent.clone(), agent_pool(agent)))
-        .collect()
-}
-
-fn no_agent_in_both(decision: &PolicyConfig) -> Result<(), PolicyError> {
-    let gpu = decision.gpu_agents.as_deref().unwrap_or_default();
-    for (index, agent) in decision.cpu_agents.iter().flatten().enumerate() {
-        if gpu.contains(agent) {
-            let message =
-                format!("'{agent}' is in gpu_agents too (an agent belongs to one of the two lists)");
-            return Err(PolicyError::at(&format!("cpu_agents[{index}]"), message));
-        }
-    }
-    Ok(())
-}
-
-fn base_memory(base: Option<BaseMemory>) -> Result<BaseMemory, PolicyError> {
-    let base = base.unwrap_or_default();
-    let classes = [
-        ("cpu", base.cpu),
-        ("gpu", base.gpu),
-        ("memory", base.memory),
-        ("compute", base.compute),
-    ];
-    for (class, gb) in classes {
-        positive(&format!("memory.base_gb.{class}"), gb)?;
-    }
-    Ok(base)
-}
-
-fn factors(factors: &[super::config::ActionFactor]) -> Result<Vec<(Patterns, f64)>, PolicyError> {
-    let prepare = |(index, entry): (usize, &super::config::ActionFactor)| {
-        let factor = positive(
-            &format!("memory.action_factors[{index}].factor"),
-            Some(entry.factor),
-        )?;
-        Ok((Patterns::new(&entry.actions), factor))
-    };
-    factors.iter().enumerate().map(prepare).collect()
-}
-
-fn dataset_steps(steps: &[DatasetStep]) -> Result<Vec<DatasetStep>, PolicyError> {
-    for (index, step) in steps.iter().enumerate() {
-        positive(
-            &format!("dataset_scaling[{index}].memory_factor"),
-            Some(step.memory_factor),
-        )?;
-    }
-    let mut steps = steps.to_vec();
-    steps.sort_by(|a, b| b.over.total_cmp(&a.over));
-    Ok(steps)
-}
-
-fn models(decision: &PolicyConfig) -> Vec<Model> {
-    let rules = decision.model_rules.iter().flatten();
-    let prepare = |rule: &super::config::ModelRule| Model {
-        label: format!("default:model_rules.{}", rule.name),
-        actions: rule.actions.as_deref().map(Patterns::new),
-        agents: rule.agents.as_deref().map(Patterns::new),
-        model: rule.model.clone(),
-    };
-    rules.map(prepare).collect()
-}
-
-fn priorities(decision: &PolicyConfig) -> Result<Vec<Priority>, PolicyError> {
-    let rules = decision.priorities.iter().flatten().enumerate();
-    let prepare = |(index, rule): (usize, &super::config::PriorityRule)| {
-        Ok(Priority {
-            label: format!("default:priorities.{}", rule.name),
-            priority: priority(&format!("priorities[{index}].priority"), rule.priority)?,
-            actions: Patterns::new(&rule.actions),
-            agents: Patterns::new(&rule.agents),
-            metadata: rule.metadata.clone(),
-        })
-    };
-    rules.map(prepare).collect()
-}
-
-fn windows(decision: &PolicyConfig, time_zone: &TimeZone) -> Result<Vec<Window>, PolicyError> {
-    let windows = decision.maintenance_windows.iter().flatten().enumerate();
-    let prepare = |(index, window)| Window::new(window, &format!("maintenance_windows[{index}]"), time_zone);
-    windows.map(prepare).collect()
-}
-
-fn rules(rules: &[RuleConfig], capacities: &BTreeMap<String, u32>) -> Result<Vec<Rule>, PolicyError> {
-    let mut prepared: Vec<Rule> = Vec::with_capacity(rules.len());
-    for (index, rule) in rules.iter().enumerate() {
-        let path = format!("rules[{index}]");
-        if prepared.iter().any(|earlier| earlier.name == rule.name) {
-            let message = format!("'{}' names two rules (names are unique)", rule.name);
-            return Err(PolicyError::at(&format!("{path}.name"), message));
-        }
-        prepared.push(Rule::new(rule, &path, capacities)?);
-    }
-    Ok(prepared)
 }
