@@ -124,11 +124,16 @@ impl<P: Ports> Engine<P> {
 
     /// Slots granted to a task that no longer wants them go to the next in line. A READY task is about to ask for its own.
     fn return_void_grants(&self, session: &mut Session, candidates: &Candidates) {
-        let Candidates::Granted(keys) = candidates else { return };
+        let Candidates::Granted(keys) = candidates else {
+            return;
+        };
         let state = session.state();
         let asks_next = |key: &AttemptKey| {
-            let wanted = state.get(key.node).filter(|node| node.status == TaskStatus::Ready);
-            let is_next = wanted.is_some_and(|node| (node.epoch, node.attempt + 1) == (key.epoch, key.attempt));
+            let wanted = state
+                .get(key.node)
+                .filter(|node| node.status == TaskStatus::Ready);
+            let is_next =
+                wanted.is_some_and(|node| (node.epoch, node.attempt + 1) == (key.epoch, key.attempt));
             is_next && state.status == RunStatus::Running
         };
         let void: Vec<AttemptKey> = keys.iter().copied().filter(|key| !asks_next(key)).collect();

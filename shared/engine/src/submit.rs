@@ -67,7 +67,9 @@ impl<P: Ports> Engine<P> {
         self.decide_in_turn(&mut session).await?;
         let taken = session.taken().to_vec();
         match self.start(session).await {
-            Err(Error::Journal(journal::Error::Conflict { .. })) => self.submitted_before(request.run, taken).await,
+            Err(Error::Journal(journal::Error::Conflict { .. })) => {
+                self.submitted_before(request.run, taken).await
+            }
             other => other,
         }
     }
