@@ -1,1 +1,23 @@
-//! embedded
+//! The embedded host: the whole orchestrator in one process, with one directory for its data.
+//!
+//! State is in SQLite ([`sqlite`]), messages and timers are in memory ([`host`]), agents are commands, HTTP services and
+//! builtins of this machine ([`agents`]). [`Orchestrator`] owns a data directory and runs the engine on a thread of its own;
+//! [`Reader`] reads beside it, or without it. The rules are the engine's and the core's: nothing here decides anything about
+//! a run.
+//!
+//! Reading order: [`Orchestrator`], [`host`], [`sqlite`], [`agents`], [`Reader`], [`DataDir`].
+
+pub mod agents;
+mod clock;
+mod data_dir;
+pub mod host;
+mod orchestrator;
+mod reader;
+pub mod sqlite;
+mod workers;
+
+pub use clock::SystemClock;
+pub use data_dir::{DataDir, DataDirError, Owner, Ownership};
+pub use host::{Change, PoolView, Recovered, Stats};
+pub use orchestrator::{Orchestrator, StartError, StartOptions};
+pub use reader::Reader;

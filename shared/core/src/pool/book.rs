@@ -198,6 +198,11 @@ impl PoolBook {
         waiters
     }
 
+    /// Slots of `pool` held by leases; 0 for an unknown pool.
+    pub fn used(&self, pool: &str) -> u32 {
+        self.names.get(pool).map_or(0, |&index| self.pools.get(index).used)
+    }
+
     /// How full every pool is, sorted by name.
     pub fn usage(&self) -> Vec<PoolUsage> {
         let usage = |(name, &index): (&String, &usize)| {

@@ -1,0 +1,27 @@
+//! Agents on this machine: commands, HTTP services, and three builtin ones.
+//!
+//! The engine's thread hands attempts to [`LocalCompute`]; whatever takes time happens on threads of a pool, one per
+//! command or request, and comes back as a message through the host's inbox.
+//!
+//! ```text
+//! DATA/runs/RUN/files/                              ORCHESTRATOR_RUN_DIR: shared by all tasks of the run
+//! DATA/runs/RUN/tasks/TASK/checkpoints/             ORCHESTRATOR_CHECKPOINT_DIR: survives attempts
+//! DATA/runs/RUN/tasks/TASK/EPOCH-ATTEMPT/           envelope.json, output.json, log.txt
+//! ```
+//!
+//! Reading order: [`config`], `compute`, `command` (with `process`, `log`, `output`), `http`, `orphans`, [`files`].
+
+mod command;
+pub(crate) mod compute;
+pub mod config;
+pub mod files;
+mod http;
+mod log;
+mod orphans;
+mod output;
+mod process;
+
+pub use config::{AgentConfig, AgentKind, AgentLimits, Builtin};
+
+pub(crate) use compute::LocalCompute;
+pub(crate) use orphans::kill_orphans;

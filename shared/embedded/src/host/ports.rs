@@ -1,0 +1,135 @@
+//! The ports of the embedded host, put together. All of them live on the engine's thread.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use orchestrator_core::ids::RunId;
+use orchestrator_engine::error::HostError;
+use orchestrator_engine::ports::event_bus::Committed;
+use orchestrator_engine::ports::messages::Message;
+use orchestrator_engine::ports::run_index::{RunQuery, RunSummary};
+use orchestrator_engine::ports::{EventBus, Messages, Ports, RunIndex};
+use tokio::sync::broadcast;
+
+use super::Change;
+use super::journal::GroupJournal;
+use super::pools::LocalPools;
+use super::sessions::Sessions;
+use crate::agents::LocalCompute;
+use crate::clock::SystemClock;
+use crate::sqlite::{Store, StoreError};
+
+/// Everything the engine needs.
+pub(crate) struct EmbeddedPorts {
+    pub journal: GroupJournal,
+    pub index: StoreIndex,
+    pub outbox: Outbox,
+    pub pools: LocalPools,
+    pub compute: LocalCompute,
+    pub bus: Broadcast,
+    pub clock: SystemClock,
+    pub sessions: Sessions,
+}
+
+impl Ports for EmbeddedPorts {
+    type Journal = GroupJournal;
+    type RunIndex = StoreIndex;
+    type Messages = Outbox;
+    type Pools = LocalPools;
+    type Compute = LocalCompute;
+    type EventBus = Broadcast;
+    type Clock = SystemClock;
+    type SessionCache = Sessions;
+
+    fn journal(&self) -> &GroupJournal {
+        &self.journal
+    }
+
+    fn run_index(&self) -> &StoreIndex {
+        &self.index
+    }
+
+    fn messages(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn pools(&self) -> &LocalPools {
+        &self.pools
+    }
+
+    fn compute(&self) -> &LocalCompute {
+        &self.compute
+    }
+
+    fn event_bus(&self) -> &Broadcast {
+        &self.bus
+    }
+
+    fn clock(&self) -> &SystemClock {
+        &self.clock
+    }
+
+    fn session_cache(&self) -> &Sessions {
+        &self.sessions
+    }
+}
+
+/// Messages of the engine to itself: routed by the loop, never through a thread.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outbox(Rc<RefCell<Vec<Message>>>);
+
+impl Outbox {
+    pub(crate) fn push(&self, message: Message) {
+        self.0.borrow_mut().push(message);
+    }
+
+    pub(crate) fn take(&self) -> Vec<Message> {
+        self.0.take()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+}
+
+impl Messages for Outbox {
+    async fn send(&self, messages: Vec<Message>) -> Result<(), HostError> {
+        self.0.borrow_mut().extend(messages);
+        Ok(())
+    }
+}
+
+/// The index of runs, on the write connection.
+#[derive(Debug)]
+pub(crate) struct StoreIndex(pub Rc<RefCell<Store>>);
+
+impl RunIndex for StoreIndex {
+    async fn summary(&self, run: RunId) -> Result<Option<RunSummary>, HostError> {
+        self.0.borrow().summary(run).map_err(StoreError::into_host)
+    }
+
+    async fn list(&self, query: &RunQuery) -> Result<Vec<RunSummary>, HostError> {
+        self.0.borrow().list(query).map_err(StoreError::into_host)
+    }
+}
+
+/// Tells subscribers in this process; slow ones miss messages and read the journal instead.
+#[derive(Debug)]
+pub(crate) struct Broadcast {
+    pub sender: broadcast::Sender<Change>,
+    pub events: std::cell::Cell<u64>,
+}
+
+impl EventBus for Broadcast {
+    async fn publish(&self, committed: Committed<'_>) -> Result<(), HostError> {
+        self.events.set(self.events.get() + committed.events.len() as u64);
+        // Without subscribers there is nobody to tell.
+        let _ = self.sender.send(Change {
+            run: committed.run,
+            seq: committed.seq,
+            status: committed.status,
+            has_ended: committed.status.is_terminal(),
+        });
+        Ok(())
+    }
+}

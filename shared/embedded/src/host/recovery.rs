@@ -1,0 +1,106 @@
+//! What happens before the first message: the world is made to fit the journals.
+//!
+//! 1. Agents of a killed owner are ended: nobody would hear what they say.
+//! 2. Every run that has not ended is loaded, and its slots are noted in the pools before anybody can ask for one.
+//! 3. Every run is told to recover: attempts that were queued are handed over again, waiters stand in line again.
+//! 4. Attempts that had started with an agent of this machine are lost; behind the waiters, so that freed slots are theirs.
+
+use orchestrator_core::ids::{AttemptKey, RunId};
+use orchestrator_core::run::{Failure, FailureClass, Report, ReportKind, RunState, RunStatus, TaskStatus};
+use orchestrator_engine::decision::admission_pool;
+use orchestrator_engine::drive::Session;
+use orchestrator_engine::engine::Engine;
+use orchestrator_engine::error::Error;
+use orchestrator_engine::ports::SessionCache as _;
+use orchestrator_engine::ports::messages::{Body, Message};
+
+use super::ports::EmbeddedPorts;
+
+/// What was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Runs that go on.
+    pub runs: usize,
+    /// Attempts whose agents were lost with the previous owner.
+    pub lost: usize,
+    /// Runs that could not be read; they are left alone.
+    pub set_aside: usize,
+}
+
+/// Loads `runs` and puts what is to be done about them into the outbox.
+pub(crate) async fn recover(
+    engine: &Engine<EmbeddedPorts>,
+    runs: Vec<RunId>,
+    are_agents_ours: bool,
+) -> Recovered {
+    let ports = engine.ports();
+    let mut recovered = Recovered::default();
+    let mut lost = Vec::new();
+    for run in runs {
+        let session = match engine.load(run).await {
+            Ok(session) => session,
+            Err(error) => {
+                set_aside(run, &error);
+                recovered.set_aside += 1;
+                continue;
+            }
+        };
+        recovered.runs += 1;
+        let state = session.state();
+        restore_slots(ports, state);
+        let body = Body::Recover;
+        ports.outbox.push(Message { run, body });
+        if are_agents_ours {
+            lost.extend(lost_attempts(ports, &session));
+        }
+        ports.sessions.put(session);
+    }
+    recovered.lost = lost.len();
+    for message in lost {
+        ports.outbox.push(message);
+    }
+    recovered
+}
+
+fn set_aside(run: RunId, error: &Error) {
+    tracing::error!(%run, %error, "a run cannot be read and is set aside; the others go on");
+}
+
+fn restore_slots(ports: &EmbeddedPorts, state: &RunState) {
+    for key in state.live() {
+        let choice = state.choice_of(key.node);
+        if let Some(choice) = choice.filter(|choice| !choice.pools.is_empty()) {
+            ports.pools.restore(key, &choice.pools);
+        }
+    }
+    if state.submission.needs_admission && state.status != RunStatus::Pending {
+        let place = admission_pool(&state.submission.client_id);
+        ports.pools.restore(AttemptKey::admission(state.id()), &[place]);
+    }
+}
+
+fn lost_attempts(ports: &EmbeddedPorts, session: &Session) -> Vec<Message> {
+    let state = session.state();
+    let is_lost = |key: &AttemptKey| {
+        let is_running = state.node(key.node).status == TaskStatus::Running;
+        is_running && ports.compute.is_local(&state.task_of(key.node).agent)
+    };
+    let message = |key: AttemptKey| {
+        let failure = Failure {
+            class: FailureClass::Lost,
+            message: "the orchestrator was restarted while the agent worked".to_owned(),
+            exit_code: None,
+        };
+        let report = Report {
+            node: key.node,
+            epoch: key.epoch,
+            attempt: key.attempt,
+            kind: ReportKind::Failure(failure.into()),
+        };
+        Message {
+            run: key.run,
+            body: Body::Reports(vec![report]),
+        }
+    };
+    state.live().filter(is_lost).map(message).collect()
+}

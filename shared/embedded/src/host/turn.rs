@@ -1,0 +1,104 @@
+//! One turn: as much of a run's work as goes into one append.
+
+use std::collections::VecDeque;
+
+use orchestrator_core::ids::RunId;
+use orchestrator_engine::engine::Engine;
+use orchestrator_engine::error::Error;
+use orchestrator_engine::ports::messages::Body;
+
+use super::backlog::Work;
+use super::input::Reply;
+use super::ports::EmbeddedPorts;
+
+/// Messages handled in one append; bounds its size.
+const MESSAGES_MAX: usize = 1_000;
+
+/// How a turn ended.
+pub(super) struct Turned {
+    pub run: RunId,
+    /// What is still to be done.
+    pub rest: VecDeque<Work>,
+    /// Whether doing it at once would fail again.
+    pub failed: bool,
+}
+
+/// Does the first piece of `work`: the messages it begins with together, or one request.
+pub(super) async fn turn(engine: &Engine<EmbeddedPorts>, run: RunId, mut work: VecDeque<Work>) -> Turned {
+    let failed = match work.pop_front() {
+        None => false,
+        Some(Work::Look(look)) => {
+            engine.ports().sessions.look(run, look);
+            false
+        }
+        Some(Work::Submit(request, reply)) => {
+            answer(reply, engine.submit(*request).await);
+            false
+        }
+        Some(Work::Operate(command, reply)) => {
+            answer(reply, engine.operate(run, command).await);
+            false
+        }
+        Some(first @ (Work::Message(_) | Work::Report(..))) => {
+            work.push_front(first);
+            handle(engine, run, &mut work).await
+        }
+    };
+    Turned {
+        run,
+        rest: work,
+        failed,
+    }
+}
+
+/// Handles the messages that `work` begins with. After a failure that may pass, those nobody waits for come back.
+async fn handle(engine: &Engine<EmbeddedPorts>, run: RunId, work: &mut VecDeque<Work>) -> bool {
+    let mut bodies = Vec::new();
+    let mut replies: Vec<Option<Reply>> = Vec::new();
+    while bodies.len() < MESSAGES_MAX {
+        match work.pop_front() {
+            Some(Work::Message(body)) => {
+                bodies.push(body);
+                replies.push(None);
+            }
+            Some(Work::Report(reports, reply)) => {
+                bodies.push(Body::Reports(reports));
+                replies.push(Some(reply));
+            }
+            Some(other) => {
+                work.push_front(other);
+                break;
+            }
+            None => break,
+        }
+    }
+    let result = engine.handle(run, &bodies).await;
+    let is_kept = match &result {
+        Ok(()) => false,
+        Err(error) if error.is_transient() => {
+            tracing::warn!(%run, %error, "messages could not be handled; they are tried again");
+            if matches!(error, Error::Host(_)) {
+                // The append may be stored and its effects not carried out.
+                work.push_front(Work::Message(Body::Recover));
+            }
+            true
+        }
+        Err(error) => {
+            tracing::error!(%run, %error, messages = bodies.len(), "messages cannot be handled and are dropped");
+            false
+        }
+    };
+    for (body, reply) in bodies.into_iter().zip(replies).rev() {
+        match reply {
+            Some(reply) => answer(reply, result.clone()),
+            None if is_kept => work.push_front(Work::Message(body)),
+            None => {}
+        }
+    }
+    result.is_err() && is_kept
+}
+
+fn answer(reply: Reply, result: Result<(), Error>) {
+    // Whoever asked may have gone away; what was done stays done.
+    let _ = reply.send(result);
+}

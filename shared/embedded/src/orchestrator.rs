@@ -1,0 +1,368 @@
+//! The embedded orchestrator as its host sees it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use futures_util::FutureExt as _;
+use orchestrator_core::ids::RunId;
+use orchestrator_core::policy::Policy;
+use orchestrator_core::run::{Command, Report, RunState};
+use orchestrator_engine::engine::{Engine, Options};
+use orchestrator_engine::error::{Error, HostError};
+use orchestrator_engine::ports::idempotency::{Claim, Claimed};
+use orchestrator_engine::submit::Request;
+use orchestrator_engine::token::TokenKey;
+use tokio::sync::{Semaphore, broadcast, oneshot};
+
+use crate::agents::compute::Setup;
+use crate::agents::{AgentConfig, AgentLimits, LocalCompute, kill_orphans};
+use crate::clock::SystemClock;
+use crate::data_dir::{DataDir, DataDirError, Owner, Ownership};
+use crate::host::input::{Inbox, Input};
+use crate::host::journal::GroupJournal;
+use crate::host::pools::LocalPools;
+use crate::host::ports::{Broadcast, EmbeddedPorts, Outbox, StoreIndex};
+use crate::host::sessions::Sessions;
+use crate::host::{self, Change, PoolView, Recovered, Stats};
+use crate::reader::Reader;
+use crate::sqlite::{Store, StoreError};
+
+/// What an orchestrator is started with.
+#[derive(Debug, Clone)]
+pub struct StartOptions {
+    /// The data directory; created if need be.
+    pub data_dir: PathBuf,
+    /// Working directory of agents: where the configuration file is.
+    pub base_dir: PathBuf,
+    /// The policy in force; it also says how large the pools are.
+    pub policy: Arc<Policy>,
+    /// Agents by name.
+    pub agents: BTreeMap<String, AgentConfig>,
+    /// Bounds on what attempts may use.
+    pub limits: AgentLimits,
+    /// Where commands without a path are looked up: the `PATH` of this process.
+    pub path: Option<OsString>,
+    /// Runs a client may have at a time.
+    pub runs_per_client: Option<u32>,
+    /// Whether agents are started. Without, commands are carried out and everything else waits for the next owner.
+    pub dispatches: bool,
+    /// One point of priority outweighs this much waiting for a pool, milliseconds.
+    pub ageing_ms: u64,
+}
+
+impl StartOptions {
+    /// Usual settings, without agents but the builtin ones.
+    pub fn new(data_dir: impl Into<PathBuf>, policy: Arc<Policy>) -> StartOptions {
+        StartOptions {
+            data_dir: data_dir.into(),
+            base_dir: PathBuf::from("."),
+            policy,
+            agents: BTreeMap::new(),
+            limits: AgentLimits::default(),
+            path: std::env::var_os("PATH"),
+            runs_per_client: None,
+            dispatches: true,
+            ageing_ms: 60_000,
+        }
+    }
+}
+
+/// The orchestrator could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The database in it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The directory of the agents.
+    #[error("cannot use '{}' as the agents' working directory: {error} (it must exist)", dir.display())]
+    BaseDir {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The engine's thread.
+    #[error("cannot start the engine's thread: {0} (raise the limits of the system)")]
+    Thread(std::io::Error),
+}
+
+/// Owns a data directory and every run in it. Stops when dropped; share it in an `Arc`.
+#[derive(Debug)]
+pub struct Orchestrator {
+    inbox: Inbox,
+    /// Requests under way; bounds the inbox.
+    requests: Semaphore,
+    changes: broadcast::Sender<Change>,
+    reader: Reader,
+    policy: Arc<Policy>,
+    tokens: TokenKey,
+    recovered: Recovered,
+    ownership: Ownership,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Requests answered at a time; further ones wait.
+const REQUESTS_MAX: usize = 10_000;
+/// Changes a subscriber may be behind before it misses some.
+const CHANGES_MAX: usize = 4_096;
+/// Tasks decided in one append.
+const DECISIONS_MAX: usize = 256;
+
+impl Orchestrator {
+    /// Takes the data directory and starts the engine on it; unfinished runs go on. Blocks until they are loaded.
+    ///
+    /// # Errors
+    /// When the directory is in use or its content cannot be read.
+    pub fn start(options: StartOptions) -> Result<Orchestrator, StartError> {
+        let ownership = DataDir::new(&options.data_dir).own()?;
+        let dir = ownership.dir().clone();
+        let tokens = TokenKey::new(ownership.secret()?);
+        let orphans = kill_orphans(dir.root(), None);
+        if orphans > 0 {
+            tracing::warn!(
+                orphans,
+                "processes of agents that a previous owner left behind were killed"
+            );
+        }
+        let store = Store::open(&dir.database())?;
+        let active = store.active()?;
+        let reader = Reader::on(dir.clone())?;
+        let base = std::fs::canonicalize(&options.base_dir).map_err(|error| StartError::BaseDir {
+            dir: options.base_dir.clone(),
+            error,
+        })?;
+        let setup = Setup {
+            data_dir: dir.root().to_owned(),
+            runs: dir.runs(),
+            base,
+            agents: options.agents,
+            limits: options.limits,
+            dispatches: options.dispatches,
+            path: options.path,
+        };
+        let (sender, receiver) = channel();
+        let inbox = Inbox::new(sender);
+        let (changes, _) = broadcast::channel(CHANGES_MAX);
+        let parts = Parts {
+            store,
+            setup,
+            inbox: inbox.clone(),
+            changes: changes.clone(),
+            policy: Arc::clone(&options.policy),
+            tokens: tokens.clone(),
+            runs_per_client: options.runs_per_client,
+            ageing_ms: options.ageing_ms,
+            active,
+        };
+        let (ready, is_ready) = sync_channel(1);
+        let thread = thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(move || parts.run(&receiver, &ready))
+            .map_err(StartError::Thread)?;
+        let recovered = is_ready
+            .recv()
+            .map_err(|_| StartError::Thread(std::io::Error::other("it panicked while it loaded the runs")))?;
+        Ok(Orchestrator {
+            inbox,
+            requests: Semaphore::new(REQUESTS_MAX),
+            changes,
+            reader,
+            policy: options.policy,
+            tokens,
+            recovered,
+            ownership,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// What was found at the start.
+    pub fn recovered(&self) -> Recovered {
+        self.recovered
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// The key that signs task tokens.
+    pub fn tokens(&self) -> &TokenKey {
+        &self.tokens
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> &DataDir {
+        self.ownership.dir()
+    }
+
+    /// Reads beside the engine.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Stores a run and starts it. Durable when it returns. A run that exists already is left as it is.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub async fn submit(&self, request: Request) -> Result<(), Error> {
+        self.ask(|reply| Input::Submit(Box::new(request), reply)).await?
+    }
+
+    /// Carries out an operator's command. Durable when it returns.
+    ///
+    /// # Errors
+    /// When the run refuses it, or cannot be read or written.
+    pub async fn operate(&self, run: RunId, command: Command) -> Result<(), Error> {
+        self.ask(|reply| Input::Operate(run, command, reply)).await?
+    }
+
+    /// Passes on what agents said. Durable when it returns.
+    ///
+    /// # Errors
+    /// When the run cannot be read or written.
+    pub async fn report(&self, run: RunId, reports: Vec<Report>) -> Result<(), Error> {
+        self.ask(|reply| Input::Report(run, reports, reply)).await?
+    }
+
+    /// Remembers an idempotency key. Durable when it returns.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub async fn claim(&self, claim: Claim) -> Result<Claimed, HostError> {
+        self.ask(|reply| Input::Claim(claim, reply)).await?
+    }
+
+    /// Looks at a run in memory, between two turns: the state and the number of its appends. `None` when the run is not
+    /// loaded: it has ended, or there is none.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        run: RunId,
+        look: impl FnOnce(&RunState, u64) -> T + Send + 'static,
+    ) -> Result<Option<T>, HostError> {
+        let look = |reply: oneshot::Sender<Option<T>>| {
+            let look = move |run: Option<(&RunState, u64)>| {
+                drop(reply.send(run.map(|(state, seq)| look(state, seq))));
+            };
+            Input::Look(run, Box::new(look))
+        };
+        self.ask(look).await
+    }
+
+    /// Every pool with its holders and waiters, sorted by name.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn pools(&self) -> Result<Vec<PoolView>, HostError> {
+        self.ask(Input::Pools).await
+    }
+
+    /// What the host has done since it started.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn stats(&self) -> Result<Stats, HostError> {
+        self.ask(Input::Stats).await
+    }
+
+    /// Changes of runs from now on. A subscriber that is too slow misses some and is told so; the journals have them.
+    pub fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Tells other processes where the API of this one is.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn announce(&self, owner: &Owner) -> Result<(), DataDirError> {
+        self.ownership.announce(owner)
+    }
+
+    /// Finishes what is being stored, ends the agents, and gives the data directory back. Unfinished runs go on with the
+    /// next owner. Blocks; requests under way fail.
+    pub fn stop(&self) {
+        self.inbox.send(Input::Stop);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the engine's thread had panicked");
+        }
+    }
+
+    async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Result<T, HostError> {
+        let stopped = || HostError {
+            what: "the engine",
+            detail: "it has stopped".to_owned(),
+        };
+        let _permit = self.requests.acquire().await.map_err(|_| stopped())?;
+        let (sender, receiver) = oneshot::channel();
+        self.inbox.send(input(sender));
+        receiver.await.map_err(|_| stopped())
+    }
+}
+
+impl Drop for Orchestrator {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What the engine's thread is made from.
+struct Parts {
+    store: Store,
+    setup: Setup,
+    inbox: Inbox,
+    changes: broadcast::Sender<Change>,
+    policy: Arc<Policy>,
+    tokens: TokenKey,
+    runs_per_client: Option<u32>,
+    ageing_ms: u64,
+    active: Vec<RunId>,
+}
+
+impl Parts {
+    /// The life of the engine's thread.
+    fn run(self, receiver: &Receiver<Input>, ready: &SyncSender<Recovered>) {
+        let grace = self.setup.limits.grace;
+        let dispatches = self.setup.dispatches;
+        let store = Rc::new(RefCell::new(self.store));
+        let outbox = Outbox::default();
+        let ports = EmbeddedPorts {
+            journal: GroupJournal::new(Rc::clone(&store)),
+            index: StoreIndex(store),
+            pools: LocalPools::new(self.policy.capacities().clone(), self.runs_per_client),
+            compute: LocalCompute::new(self.setup, self.inbox, outbox.clone()),
+            bus: Broadcast {
+                sender: self.changes,
+                events: Cell::new(0),
+            },
+            clock: SystemClock,
+            sessions: Sessions::default(),
+            outbox,
+        };
+        let options = Options {
+            decides_in_turn: true,
+            decisions_max: DECISIONS_MAX,
+            ageing_ms: self.ageing_ms,
+        };
+        let engine = Engine::new(ports, self.policy, self.tokens, options);
+        let recovered = host::recover(&engine, self.active, dispatches)
+            .now_or_never()
+            .expect("loading waits for nothing on this host");
+        // The starter waits for it, unless it has been killed meanwhile.
+        let _ = ready.send(recovered);
+        host::serve(&engine, receiver, grace);
+    }
+}
