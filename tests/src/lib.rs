@@ -2,10 +2,14 @@
 //!
 //! - [`repository`]: where the repository is, and its files
 //! - [`binary`]: the `orchestrator` program as users have it
+//! - [`server`]: a running server
+//! - [`http`]: talking to it
 //! - [`wfformat`]: recorded scientific workflows, converted into the DSL
 //! - [`shapes`]: the shapes of such workflows, at any size
 
 pub mod binary;
+pub mod http;
 pub mod repository;
+pub mod server;
 pub mod shapes;
 pub mod wfformat;

@@ -132,7 +132,7 @@ fn run(name: &str, converted: &Converted) -> Duration {
     );
 
     let list = read(&data, &["list"]);
-    let run = list["runs"][0]["run_id"]
+    let run = list["runs"][0]["id"]
         .as_str()
         .unwrap_or_else(|| panic!("{name}: no run in {list}"));
     check_order(name, converted, &read(&data, &["events", run]));

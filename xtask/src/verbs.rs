@@ -1,7 +1,9 @@
 //! The verbs besides `test` and `lint`, and their options.
 
+use std::path::{Path, PathBuf};
+
 use crate::report::Report;
-use crate::run::{built, cargo, in_foreground};
+use crate::run::{cargo, in_foreground, target};
 
 /// Tells the tests which `orchestrator` to start, so that they do not build it themselves.
 pub const BINARY: &str = "ORCHESTRATOR_TEST_BINARY";
@@ -35,26 +37,24 @@ pub fn simulate(options: &[&str]) -> Result<bool, String> {
     Ok(in_foreground(&mut command))
 }
 
-/// `crash`: the test of the default suite, with other numbers.
+/// `crash`: the test of the default suite, with other numbers and the optimised program.
 pub fn crash(options: &[&str]) -> Result<bool, String> {
     let [kills, seed] = values(options, ["--kills", "--seed"])?;
-    Ok(one_test(
-        "crash",
-        [
-            ("ORCHESTRATOR_TEST_KILLS", kills),
-            ("ORCHESTRATOR_TEST_SEED", seed),
-        ],
-    ))
+    let settings = [
+        ("ORCHESTRATOR_TEST_KILLS", kills),
+        ("ORCHESTRATOR_TEST_SEED", seed),
+    ];
+    Ok(optimised_program().is_some_and(|binary| one_test("crash", &binary, settings)))
 }
 
-/// `dags`: the test of the default suite, with other numbers or with the files of a folder.
+/// `dags`: the test of the default suite, with other numbers or files and the optimised program.
 pub fn dags(options: &[&str]) -> Result<bool, String> {
     let [max_tasks, from] = values(options, ["--max-tasks", "--from"])?;
     let settings = [
         ("ORCHESTRATOR_TEST_MAX_TASKS", max_tasks),
         ("ORCHESTRATOR_TEST_WFFORMAT_DIR", from),
     ];
-    Ok(one_test("scientific_dags", settings))
+    Ok(optimised_program().is_some_and(|binary| one_test("scientific_dags", &binary, settings)))
 }
 
 /// `examples`.
@@ -73,15 +73,25 @@ pub fn schema(options: &[&str]) -> Result<bool, String> {
     };
     Ok(one_test(
         "published",
+        Path::new(""),
         [("ORCHESTRATOR_TEST_WRITE_SCHEMAS", write)],
     ))
 }
 
-/// Runs one test program of the package `tests` and shows all it prints.
-fn one_test<const N: usize>(name: &str, settings: [(&str, Option<&str>); N]) -> bool {
-    if !in_foreground(&mut cargo(["build", "--quiet", "--workspace", "--all-targets"])) {
-        return false;
-    }
+/// Builds the program as users have it.
+fn optimised_program() -> Option<PathBuf> {
+    let built = in_foreground(&mut cargo([
+        "build",
+        "--release",
+        "--quiet",
+        "--bin",
+        "orchestrator",
+    ]));
+    built.then(|| target().join("release").join("orchestrator"))
+}
+
+/// Runs one test program of the package `tests` with this `orchestrator` and shows all it prints.
+fn one_test<const N: usize>(name: &str, binary: &Path, settings: [(&str, Option<&str>); N]) -> bool {
     let mut command = cargo([
         "test",
         "--quiet",
@@ -91,7 +101,7 @@ fn one_test<const N: usize>(name: &str, settings: [(&str, Option<&str>); N]) -> 
         "--",
         "--nocapture",
     ]);
-    command.env(BINARY, built().join("orchestrator"));
+    command.env(BINARY, binary);
     for (variable, value) in settings {
         if let Some(value) = value {
             command.env(variable, value);

@@ -1,0 +1,148 @@
+//! A real `orchestrator serve`, started, asked and killed by tests.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::binary::orchestrator;
+use crate::http::Endpoint;
+
+/// How long anything that has to happen may take before a test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server. Killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Starts a server on a data directory and a free port, and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not come up; with what it printed.
+    pub fn start(data: &Path, configuration: &Path) -> Server {
+        let log = data.with_extension("log");
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("the folder is writable");
+        let errors = file.try_clone().expect("there is a file handle left");
+        let mut command = orchestrator();
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .arg("--config")
+            .arg(configuration);
+        let child = command
+            .stdout(Stdio::from(file))
+            .stderr(Stdio::from(errors))
+            .spawn()
+            .expect("the program starts");
+        let mut server = Server {
+            child,
+            endpoint: Endpoint {
+                address: String::new(),
+                token: None,
+            },
+            log,
+        };
+        server.await_answer(data);
+        server
+    }
+
+    fn await_answer(&mut self, data: &Path) {
+        let pid = self.child.id();
+        eventually("the server answers", || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the server ended with {status}:\n{}", self.printed());
+            }
+            let owner: Value = serde_json::from_slice(&std::fs::read(data.join("owner.json")).ok()?).ok()?;
+            if owner["pid"] != pid {
+                return None;
+            }
+            let address = owner["endpoint"]
+                .as_str()?
+                .strip_prefix("http://")?
+                .trim_end_matches('/')
+                .to_owned();
+            let token = owner["token"].as_str().map(str::to_owned);
+            let endpoint = Endpoint { address, token };
+            let answer = endpoint.get("/healthz").ok()?;
+            (answer.status == 200).then(|| self.endpoint = endpoint)
+        });
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything that servers of this data directory have printed.
+    pub fn printed(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Kills it with SIGKILL, at once.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it is our child");
+        self.child.wait().expect("it is our child");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a verb on a data directory, whoever owns it, and gives what it printed as JSON.
+///
+/// # Panics
+/// When it fails.
+pub fn ask(data: &Path, arguments: &[&str]) -> Value {
+    let output = run(data, arguments);
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).expect("-o json prints JSON")
+}
+
+/// Runs a verb on a data directory to its end.
+///
+/// # Panics
+/// When the program does not start.
+pub fn run(data: &Path, arguments: &[&str]) -> Output {
+    orchestrator()
+        .args(arguments)
+        .args(["-o", "json", "--data"])
+        .arg(data)
+        .output()
+        .expect("the program starts")
+}
+
+/// Looks until there is something to see.
+///
+/// # Panics
+/// When there is nothing after [`PATIENCE`].
+#[expect(clippy::disallowed_methods, reason = "gives up after a bounded time")]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("waited in vain: {what}");
+}

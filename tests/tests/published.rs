@@ -1,0 +1,31 @@
+//! The documents in `docs` that are made from the code: they are as the code says. `cargo xtask schema` writes them.
+
+use tests::repository::root;
+
+/// Write the documents instead of comparing them.
+const WRITE: &str = "ORCHESTRATOR_TEST_WRITE_SCHEMAS";
+
+fn is_as_published(file: &str, current: &str) {
+    let path = root().join(file);
+    if std::env::var_os(WRITE).is_some() {
+        std::fs::write(&path, current).expect("the documents are writable");
+    }
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        published == current,
+        "{file} differs from the code (cargo xtask schema writes it)"
+    );
+}
+
+#[test]
+fn the_schema_of_the_dsl_is_published() {
+    is_as_published(
+        "docs/workflow.schema.json",
+        &format!("{:#}\n", orchestrator_core::workflow::json_schema()),
+    );
+}
+
+#[test]
+fn the_description_of_the_http_api_is_published() {
+    is_as_published("docs/openapi.json", orchestrator_engine::api::openapi::document());
+}
