@@ -90,7 +90,7 @@ impl Server {
     }
 
     /// Kills it with SIGKILL, at once.
-    pub fn kill(mut self) {
+    pub fn kill(&mut self) {
         self.child.kill().expect("it is our child");
         self.child.wait().expect("it is our child");
     }

@@ -365,7 +365,7 @@ fn no_slot_is_used(endpoint: &Endpoint) {
 #[test]
 fn agents_of_a_killed_server_do_not_outlive_its_successor() {
     let place = Place::new();
-    let server = place.start();
+    let mut server = place.start();
     let body = json!({"name": "stuck", "tasks": [{"id": "a", "agent": "stuck_once", "action": "work"}]});
     let answer = server
         .endpoint
@@ -408,7 +408,7 @@ fn is_alive(process: &str) -> bool {
 fn a_data_directory_has_one_owner_at_a_time_and_can_be_read_without() {
     let place = Place::new();
     let data = place.data();
-    let server = place.start();
+    let mut server = place.start();
     let second = run(&data, &["serve", "--listen", "127.0.0.1:0"]);
     assert!(!second.status.success(), "a second server took the directory");
     let message = String::from_utf8_lossy(&second.stderr).into_owned();
@@ -432,7 +432,7 @@ fn a_data_directory_has_one_owner_at_a_time_and_can_be_read_without() {
         "what the dead owner left behind is in the way"
     );
     assert_eq!(ask(&data, &["get", &id])["status"], "SUCCESS");
-    let server = place.start();
+    let mut server = place.start();
     assert_eq!(
         ask(&data, &["list"])["runs"][0]["id"],
         *id,
