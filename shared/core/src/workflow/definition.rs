@@ -1,6 +1,6 @@
 //! The validated workflow: a graph that every later stage may trust.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -237,6 +237,20 @@ impl Workflow {
     /// All tasks, every one after its upstream tasks; ties in document order.
     pub fn topological(&self) -> &[NodeIx] {
         &self.graph.topological
+    }
+
+    /// The agents that do its tasks and undo them.
+    pub fn agents(&self) -> BTreeSet<&str> {
+        let undoing = self
+            .tasks
+            .iter()
+            .filter_map(|task| task.compensate.as_ref())
+            .map(|undo| undo.agent.as_str());
+        self.tasks
+            .iter()
+            .map(|task| task.agent.as_str())
+            .chain(undoing)
+            .collect()
     }
 
     /// `seeds` and everything downstream of them, in topological order.

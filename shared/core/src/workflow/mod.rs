@@ -6,9 +6,11 @@
 pub mod definition;
 mod document;
 pub mod expression;
+mod inputs;
 pub mod limits;
 pub mod problem;
 pub mod reference;
+mod spec;
 pub mod template;
 pub mod typed;
 mod validate;
@@ -19,5 +21,9 @@ pub use definition::{
 pub use expression::Expression;
 pub use limits::Limits;
 pub use problem::{Code, Location, Problem, Severity};
+pub use spec::json_schema;
 pub use template::Template;
 pub use validate::{Parsed, parse};
+
+#[cfg(test)]
+mod tests;

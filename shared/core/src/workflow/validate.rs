@@ -21,6 +21,8 @@ use report::Report;
 
 pub(super) use fields::Place;
 pub(super) use nearest::nearest;
+pub(super) use values::{NAME_CHARS_MAX, PRIORITIES};
+pub(super) use workflow::is_input_declaration;
 
 /// The outcome of [`parse`].
 #[derive(Debug)]

@@ -11,7 +11,10 @@ use crate::workflow::problem::Code;
 /// Reads `text`. After some faults the rest is not looked at; then there is no tree.
 pub(super) fn read<'a>(text: &'a str, limits: &Limits) -> (Option<Node<'a>>, Vec<Fault>) {
     let mut builder = Builder::new(limits);
-    let options = granit_parser::options! { emit_unresolved_aliases: true };
+    let options = granit_parser::options! {
+        emit_unresolved_aliases: true,
+        simple_key_max_lookahead: limits.text_bytes,
+    };
     for event in Parser::new_from_str_with_options(text, options) {
         let outcome = match event {
             Ok((event, span)) => builder.take(event, &span),

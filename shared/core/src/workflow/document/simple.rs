@@ -8,9 +8,6 @@ use std::borrow::Cow;
 
 use super::{Content, Entry, Limits, Node, repeated_key, scalar};
 
-/// YAML allows no longer keys without `?`.
-const KEY_BYTES_MAX: usize = 1000;
-
 /// Reads `text` when it is plain.
 pub(super) fn read<'a>(text: &'a str, limits: &Limits) -> Option<Node<'a>> {
     if !is_plain_text(text.as_bytes()) || text.len() >= u32::MAX as usize {
@@ -234,7 +231,7 @@ impl<'a> Reader<'a> {
         loop {
             self.at += 1;
             let value = self.block_value(column)?;
-            if key.plain && key.text == "<<" || key.text.len() > KEY_BYTES_MAX {
+            if key.plain && key.text == "<<" || key.text.len() > self.text_bytes_max {
                 return None;
             }
             entries.push(Entry {
@@ -330,7 +327,7 @@ impl<'a> Reader<'a> {
             }
             let key = self.token(true)?;
             self.skip_spaces();
-            if self.peek()? != b':' || key.plain && key.text == "<<" || key.text.len() > KEY_BYTES_MAX {
+            if self.peek()? != b':' || key.plain && key.text == "<<" || key.text.len() > self.text_bytes_max {
                 return None;
             }
             self.at += 1;

@@ -125,6 +125,11 @@ fn inputs(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<BTr
     Some(inputs)
 }
 
+/// Whether this value of an input would be read as its declaration.
+pub(in crate::workflow) fn is_input_declaration(value: &Value) -> bool {
+    value.get("default").is_some() || value.get("required").is_some()
+}
+
 /// The default of an input; `null` when it must be given. An object with `default` or `required` is a declaration,
 /// any other value is the default itself.
 fn default_value(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Value {
