@@ -24,7 +24,7 @@ impl<P: Ports> Engine<P> {
             return Ok(());
         }
         let mut nodes: Vec<NodeIx> = session.state().ready().take(self.options.decisions_max).collect();
-        if nodes.len() < session.state().ready().count() {
+        if nodes.len() < session.state().ready_count() {
             session.owe(Effect::Decide);
         }
         nodes.extend(waiters(session.state(), candidates));

@@ -264,6 +264,11 @@ impl RunState {
         self.index.ready.iter().copied()
     }
 
+    /// How many tasks the policy is to be asked about.
+    pub fn ready_count(&self) -> usize {
+        self.index.ready.len()
+    }
+
     /// HELD tasks.
     pub fn held(&self) -> impl Iterator<Item = NodeIx> + '_ {
         self.index.held.iter().copied()
