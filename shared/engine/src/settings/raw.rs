@@ -1,0 +1,247 @@
+//! The configuration file as written. Every key is optional; defaults are filled in by [`super::load`](super::load()).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use orchestrator_core::policy::PolicyConfig;
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// The file.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileConfig {
+    /// The orchestrator itself.
+    #[serde(default)]
+    pub master_orchestrator: OrchestratorConfig,
+    /// The agents by name.
+    #[serde(default)]
+    pub agents: BTreeMap<String, AgentConfig>,
+}
+
+/// `master_orchestrator`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrchestratorConfig {
+    /// The policy, on top of the default policy.
+    #[serde(default)]
+    pub decision: PolicyConfig,
+    /// Traces.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
+    /// Deadlines.
+    #[serde(default)]
+    pub sla: SlaConfig,
+    /// Cache of memoised results.
+    #[serde(default)]
+    pub cache: CacheConfig,
+    /// What is let in over the API.
+    #[serde(default)]
+    pub intake: IntakeConfig,
+    /// Slots of the named pools, which tasks name in `pools`.
+    #[serde(default)]
+    pub pools: BTreeMap<String, u32>,
+    /// One point of priority outweighs this many seconds of waiting for a pool.
+    #[serde(default)]
+    pub ageing_s: Option<f64>,
+    /// Bounds on documents and attempts.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+}
+
+/// `master_orchestrator.telemetry`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// Whether traces are exported.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+    /// Name of the service in traces.
+    #[serde(default)]
+    pub service_name: Option<String>,
+    /// Version of the service in traces.
+    #[serde(default)]
+    pub service_version: Option<String>,
+    /// Where traces are sent, OTLP over HTTP.
+    #[serde(default)]
+    pub otlp_endpoint: Option<String>,
+}
+
+/// `master_orchestrator.sla`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlaConfig {
+    /// Longest run time of one task.
+    #[serde(default)]
+    pub task_max_seconds: Option<f64>,
+    /// Longest time from submission to the end of a run.
+    #[serde(default)]
+    pub workflow_max_seconds: Option<f64>,
+    /// Longest time a task may wait in a queue.
+    #[serde(default)]
+    pub queue_max_seconds: Option<f64>,
+    /// How often deadlines are looked at.
+    #[serde(default, alias = "check_interval_s")]
+    pub check_interval_seconds: Option<f64>,
+}
+
+/// `master_orchestrator.cache`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheConfig {
+    /// A Redis or Valkey server.
+    #[serde(default)]
+    pub redis_url: Option<String>,
+    /// How long an entry lives, seconds.
+    #[serde(default)]
+    pub default_ttl: Option<f64>,
+}
+
+/// `master_orchestrator.intake`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntakeConfig {
+    /// Requests per minute and client.
+    #[serde(default)]
+    pub requests_per_minute: Option<u32>,
+    /// Requests per hour and client.
+    #[serde(default)]
+    pub requests_per_hour: Option<u32>,
+    /// Requests that may come at once after a pause.
+    #[serde(default)]
+    pub burst: Option<u32>,
+    /// Runs a client may have at a time.
+    #[serde(default)]
+    pub max_concurrent_runs: Option<u32>,
+    /// What happens to more runs than that.
+    #[serde(default)]
+    pub on_limit: Option<OnLimit>,
+    /// Bytes of a document that comes over the API.
+    #[serde(default)]
+    pub document_bytes_max: Option<u64>,
+    /// How long an `Idempotency-Key` is remembered, seconds.
+    #[serde(default)]
+    pub idempotency_ttl_s: Option<f64>,
+}
+
+/// What happens to a run above `max_concurrent_runs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLimit {
+    /// It waits for its turn.
+    Queue,
+    /// It is refused with status 429.
+    Reject,
+}
+
+/// `master_orchestrator.limits`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Bytes of a document read from a local file.
+    #[serde(default)]
+    pub local_document_bytes_max: Option<u64>,
+    /// Levels of nesting of a document.
+    #[serde(default)]
+    pub depth_max: Option<u64>,
+    /// Values in a document, those repeated by aliases included.
+    #[serde(default)]
+    pub nodes_max: Option<u64>,
+    /// Uses of YAML aliases in a document.
+    #[serde(default)]
+    pub aliases_max: Option<u64>,
+    /// Bytes of one text in a document.
+    #[serde(default)]
+    pub text_bytes_max: Option<u64>,
+    /// Problems reported of a document.
+    #[serde(default)]
+    pub problems_max: Option<u64>,
+    /// Bytes of log kept of an attempt.
+    #[serde(default)]
+    pub agent_log_bytes_max: Option<u64>,
+    /// Bytes of output accepted of an attempt.
+    #[serde(default)]
+    pub agent_output_bytes_max: Option<u64>,
+    /// Seconds an attempt that was told to stop may take before it is killed.
+    #[serde(default)]
+    pub agent_grace_s: Option<f64>,
+    /// Attempts of command and HTTP agents worked on at a time in this process.
+    #[serde(default)]
+    pub agent_threads_max: Option<u64>,
+}
+
+/// One of `agents`: exactly one of `command`, `http` and `builtin`, and what goes with it.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// Program and arguments, started once per attempt without a shell.
+    #[serde(default)]
+    pub command: Option<Vec<String>>,
+    /// URL of a service that gets the envelope with POST.
+    #[serde(default)]
+    pub http: Option<String>,
+    /// An agent that is part of the orchestrator.
+    #[serde(default)]
+    pub builtin: Option<super::Builtin>,
+    /// Tasks it does at a time, over all runs.
+    #[serde(default)]
+    pub concurrency: Option<u32>,
+    /// Environment variables added for its command.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Longest run time of one attempt, for tasks that do not say otherwise.
+    #[serde(default)]
+    pub timeout: Option<Duration>,
+}
+
+/// A duration: a number of seconds, or a text such as `30s`, `5m`, `1h30m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duration {
+    /// In milliseconds, at least 1.
+    pub millis: u64,
+}
+
+/// Longest duration a configuration may name: 366 days.
+const SECONDS_MAX: f64 = 366.0 * 86_400.0;
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        struct Read;
+        impl Visitor<'_> for Read {
+            type Value = Duration;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "a duration (a number of seconds, or a text like '30s', '5m', '1h30m'; at most a year)",
+                )
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
+                let wrong = || E::invalid_value(de::Unexpected::Str(text), &self);
+                let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+                whole_millis(span.as_secs_f64()).ok_or_else(wrong)
+            }
+
+            fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Duration, E> {
+                whole_millis(seconds).ok_or_else(|| E::invalid_value(de::Unexpected::Float(seconds), &self))
+            }
+
+            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Duration, E> {
+                self.visit_f64(seconds as f64)
+            }
+        }
+        deserializer.deserialize_any(Read)
+    }
+}
+
+fn whole_millis(seconds: f64) -> Option<Duration> {
+    let millis = millis(seconds)?;
+    (millis > 0).then_some(Duration { millis })
+}
+
+/// Seconds as milliseconds; `None` when negative, not a number, or more than a year.
+pub(super) fn millis(seconds: f64) -> Option<u64> {
+    (0.0..=SECONDS_MAX)
+        .contains(&seconds)
+        .then(|| (seconds * 1000.0).round() as u64)
+}
