@@ -24,6 +24,7 @@ mod pattern;
 mod rule;
 mod window;
 
+pub mod cases;
 pub mod explain;
 
 pub use choice::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
