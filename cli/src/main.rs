@@ -1,2 +1,43 @@
-//! The `orchestrator` command.
-fn main() {}
+//! The `orchestrator` command: reads the command line, hands over to one of [`commands`], ends with a documented exit code.
+
+mod args;
+mod bench;
+mod client;
+mod commands;
+mod config;
+mod exit;
+mod follow;
+mod host;
+mod log;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and the version are answers, everything else is wrong usage. A closed pipe is nobody's error.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Success.into()
+            };
+        }
+    };
+    log::start();
+    let output = output::Output::new(args.global.output, args.global.no_color);
+    match commands::run(args, &output) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}

@@ -8,6 +8,7 @@
 //! Reading order: [`Orchestrator`], [`host`], [`sqlite`], [`agents`], [`Reader`], [`DataDir`].
 
 pub mod agents;
+mod backend;
 mod clock;
 mod data_dir;
 pub mod host;
@@ -16,6 +17,7 @@ mod reader;
 pub mod sqlite;
 mod workers;
 
+pub use backend::{Changes, HostBackend, ReadOnlyBackend};
 pub use clock::SystemClock;
 pub use data_dir::{DataDir, DataDirError, Owner, Ownership};
 pub use host::{Change, PoolView, Recovered, Stats};

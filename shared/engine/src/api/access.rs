@@ -181,6 +181,8 @@ fn is_equal(left: &[u8], right: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    type Pairs = &'static [(&'static str, &'static str)];
+
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
             .iter()
@@ -191,7 +193,7 @@ mod tests {
     #[test]
     fn a_loopback_server_refuses_other_web_sites() {
         let access = Access::open_on_loopback();
-        let cases: [(Method, &[(&str, &str)], bool); 8] = [
+        let cases: [(Method, Pairs, bool); 8] = [
             (Method::POST, &[("host", "127.0.0.1:8080")], true),
             (
                 Method::POST,
@@ -218,9 +220,8 @@ mod tests {
             ),
         ];
         for (method, pairs, allowed) in cases {
-            let pairs: Vec<(&'static str, &str)> = pairs.to_vec();
             assert_eq!(
-                access.caller(&method, &headers(&pairs)).is_ok(),
+                access.caller(&method, &headers(pairs)).is_ok(),
                 allowed,
                 "{method} {pairs:?}"
             );

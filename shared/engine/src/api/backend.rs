@@ -88,11 +88,12 @@ pub trait Backend {
     /// When it cannot be told now.
     async fn stats(&self) -> Result<Stats, HostError>;
 
-    /// What an attempt's agent printed, at most the last `bytes_max` of each stream; `None` when nothing was kept.
+    /// What an attempt's agent printed, at most the last `bytes_max`; `None` when nothing was kept. `task` is the name of
+    /// the node `key` names.
     ///
     /// # Errors
     /// When it cannot be read now.
-    async fn logs(&self, key: AttemptKey, bytes_max: u64) -> Result<Option<Logs>, HostError>;
+    async fn logs(&self, key: AttemptKey, task: &str, bytes_max: u64) -> Result<Option<Logs>, HostError>;
 
     /// See [`crate::ports::Idempotency::claim`].
     ///
@@ -122,6 +123,14 @@ pub struct Intake {
     pub idempotency_ttl_ms: u64,
 }
 
+impl Intake {
+    /// Largest body that is read: a document may come wrapped, with line breaks and quotes escaped.
+    pub fn body_bytes_max(&self) -> usize {
+        const SLACK: usize = 64 * 1024;
+        self.limits.document_bytes.saturating_mul(2).saturating_add(SLACK)
+    }
+}
+
 impl Default for Intake {
     fn default() -> Intake {
         Intake {
@@ -137,14 +146,10 @@ impl Default for Intake {
 /// What an attempt's agent printed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Logs {
-    /// The end of its standard output.
-    pub stdout: String,
-    /// The end of its standard error.
-    pub stderr: String,
-    /// Bytes of standard output that were printed.
-    pub stdout_bytes: u64,
-    /// Bytes of standard error that were printed.
-    pub stderr_bytes: u64,
+    /// The end of its output and its error output, as they came.
+    pub text: String,
+    /// Bytes that were kept of both.
+    pub bytes: u64,
 }
 
 /// What a host has done so far.
@@ -156,10 +161,8 @@ pub struct Stats {
     pub uptime_seconds: u64,
     /// Version of the policy in force.
     pub policy_version: String,
-    /// Runs that have not ended.
+    /// Runs in memory: those that have not ended, but for a short tail.
     pub runs_active: u64,
-    /// Runs by status, over all time.
-    pub runs: std::collections::BTreeMap<String, u64>,
     /// Attempts at work now.
     pub attempts_live: u64,
     /// Appends to journals since the host started.

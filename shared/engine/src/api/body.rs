@@ -64,12 +64,12 @@ pub fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(Code::Malformed, format!("the body cannot be read: {error}"))
 }
 
-/// Refuses a body that is larger than allowed.
+/// Refuses a body or a document that has more bytes than allowed.
 ///
 /// # Errors
 /// When it is.
-pub fn bounded(body: &Bytes, bytes_max: usize) -> Result<(), Problem> {
-    if body.len() <= bytes_max {
+pub fn bounded(bytes: usize, bytes_max: usize) -> Result<(), Problem> {
+    if bytes <= bytes_max {
         return Ok(());
     }
     Err(too_large(bytes_max))
@@ -79,6 +79,8 @@ pub fn bounded(body: &Bytes, bytes_max: usize) -> Result<(), Problem> {
 pub fn too_large(bytes_max: usize) -> Problem {
     Problem::new(
         Code::TooLarge,
-        format!("the body has more than {bytes_max} bytes (split the workflow, or raise the limit)"),
+        format!(
+            "the body or the document in it has more than {bytes_max} bytes (split the workflow, or raise the limit)"
+        ),
     )
 }

@@ -60,6 +60,15 @@ pub struct Feed {
 }
 
 impl Feed {
+    /// All events of a run, for hosts that have checked who asks.
+    pub fn of(run: RunId) -> Feed {
+        Feed {
+            run,
+            replay: Replay::new(run),
+            after: 0,
+        }
+    }
+
     /// Opens the feed a request asks for: after `?after=`, or after the append that `Last-Event-ID` names.
     ///
     /// # Errors

@@ -227,10 +227,10 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described 
         }
         Operation::GetTask => Described::answer::<TaskDetail>(g, 200, "The task."),
         Operation::ExplainTask => Described::answer::<ExplainView>(g, 200, "The explanation."),
-        Operation::GetLogs => Described::answer::<LogsView>(g, 200, "The ends of both streams.")
+        Operation::GetLogs => Described::answer::<LogsView>(g, 200, "What was printed, from the end.")
             .query("epoch", "integer", "default: the current one")
             .query("attempt", "integer", "default: the last one")
-            .query("bytes", "integer", "of each stream, 1 to 4194304; default 65536"),
+            .query("bytes", "integer", "1 to 4194304; default 65536"),
         Operation::ReportEvent => {
             let body = json_body::<ReportBody>(g, true);
             Described::answer::<Reported>(g, 202, "Recorded.")

@@ -92,9 +92,9 @@ impl fmt::Display for Code {
 pub struct Problem {
     /// A URI for the code.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Box<str>,
     /// The code in a few words.
-    pub title: String,
+    pub title: Box<str>,
     /// The HTTP status.
     pub status: u16,
     /// What is wrong here, with the remedy in parentheses.
@@ -106,7 +106,7 @@ pub struct Problem {
     pub errors: Vec<Fault>,
     /// Try again after so many seconds; also the header `Retry-After`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after_seconds: Option<u64>,
+    pub retry_after_seconds: Option<u32>,
 }
 
 /// One fault of a document.
@@ -136,8 +136,8 @@ impl Problem {
     /// A problem with this code.
     pub fn new(code: Code, detail: impl Into<String>) -> Problem {
         Problem {
-            kind: format!("urn:master-orchestrator:problem:{code}"),
-            title: code.title().to_owned(),
+            kind: format!("urn:master-orchestrator:problem:{code}").into(),
+            title: code.title().into(),
             status: code.status().as_u16(),
             detail: detail.into(),
             code: code.as_str().to_owned(),
@@ -162,7 +162,7 @@ impl Problem {
     /// With the time after which to try again.
     pub fn retry_after(self, seconds: u64) -> Problem {
         Problem {
-            retry_after_seconds: Some(seconds),
+            retry_after_seconds: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
             ..self
         }
     }

@@ -112,7 +112,7 @@ enum Standing {
 /// Answers the report.
 pub(super) async fn report<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
     Query::read(asked.parts.uri.query(), &[])?;
-    body::bounded(asked.body, asked.backend.intake().limits.document_bytes)?;
+    body::bounded(asked.body.len(), asked.backend.intake().body_bytes_max())?;
     let given: ReportBody = body::small(&asked.parts.headers, asked.body)?;
     let Some(tokens) = asked.backend.tokens() else {
         return Err(Problem::new(Code::Unsupported, "this host takes no reports"));

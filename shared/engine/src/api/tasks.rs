@@ -15,7 +15,7 @@ use super::runs;
 use crate::views::task::{AttemptView, Attempts};
 use crate::views::{ExplainView, Replay, TaskDetail};
 
-/// Most bytes of one stream of logs in an answer.
+/// Most bytes of logs in an answer.
 pub const LOG_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const LOG_BYTES_DEFAULT: u64 = 64 * 1024;
 
@@ -29,14 +29,10 @@ pub struct LogsView {
     pub epoch: u32,
     /// Attempt within the epoch.
     pub attempt: u32,
-    /// The end of its standard output.
-    pub stdout: String,
-    /// The end of its standard error.
-    pub stderr: String,
-    /// Bytes of standard output that were printed.
-    pub stdout_bytes: u64,
-    /// Bytes of standard error that were printed.
-    pub stderr_bytes: u64,
+    /// The end of its output and its error output, as they came.
+    pub text: String,
+    /// Bytes that were kept of both.
+    pub bytes: u64,
 }
 
 /// Answers `GET /runs/{run}/tasks/{task}`.
@@ -77,15 +73,17 @@ pub(super) async fn logs<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Prob
             "the task has no such attempt (its last is attempt {attempt} of epoch {epoch})"
         )));
     }
-    let logs = asked.backend.logs(key, bytes_max).await?.unwrap_or_default();
+    let logs = asked
+        .backend
+        .logs(key, asked.matched.task(), bytes_max)
+        .await?
+        .unwrap_or_default();
     let view = LogsView {
         task: asked.matched.task().to_owned(),
         epoch: key.epoch,
         attempt: key.attempt,
-        stdout: logs.stdout,
-        stderr: logs.stderr,
-        stdout_bytes: logs.stdout_bytes,
-        stderr_bytes: logs.stderr_bytes,
+        text: logs.text,
+        bytes: logs.bytes,
     };
     Ok(response::json(StatusCode::OK, &view))
 }

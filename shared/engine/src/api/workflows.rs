@@ -9,7 +9,7 @@ use orchestrator_core::workflow::{Limits, Workflow, parse, typed};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::backend::Backend;
@@ -245,14 +245,15 @@ impl Submitted {
     /// Reads the body of a request.
     pub(super) fn read<B: Backend>(asked: &Asked<'_, B>) -> Result<Submitted, Problem> {
         let intake = asked.backend.intake();
-        body::bounded(asked.body, intake.limits.document_bytes)?;
+        body::bounded(asked.body.len(), intake.body_bytes_max())?;
         let format = body::format(&asked.parts.headers)?;
         let wrapped = Wrapped::read(asked.body, format, &intake.limits)?;
+        body::bounded(wrapped.text.len(), intake.limits.document_bytes)?;
         let document = Document::parse(&wrapped, &intake.limits)?;
         let Document { workflow, warnings } = document;
         check_agents(&workflow, intake.agents.as_ref(), &wrapped, &intake.limits)?;
         let given = object("inputs", wrapped.rest.inputs)?;
-        let metadata = object("metadata", wrapped.rest.metadata)?;
+        let metadata = Value::Object(object("metadata", wrapped.rest.metadata)?);
         let inputs = workflow
             .bind_inputs(&given)
             .map_err(|problems| faults(&problems))?;
@@ -511,14 +512,14 @@ pub fn unknown_agents(
         .collect()
 }
 
-fn object(name: &str, value: Option<Value>) -> Result<Value, Problem> {
+fn object(name: &str, value: Option<Value>) -> Result<Map<String, Value>, Problem> {
     match value {
-        None | Some(Value::Null) => Ok(json!({})),
-        Some(value @ Value::Object(_)) => Ok(value),
-        Some(_) => Err(Problem::new(
-            Code::Malformed,
-            format!("'{name}' is not an object (give names and values)"),
-        )),
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(map)) => Ok(map),
+        Some(_) => {
+            let detail = format!("'{name}' is not an object (give names and values)");
+            Err(Problem::new(Code::Malformed, detail))
+        }
     }
 }
 

@@ -1,0 +1,13 @@
+//! `bench`: see [`crate::bench`].
+
+use crate::bench::{self, BenchArgs};
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+/// Measures.
+pub fn run(args: &BenchArgs, output: &Output) -> Result<Exit, Failure> {
+    let figures = bench::run(args).map_err(Failure::unavailable)?;
+    let text = serde_json::to_string(&figures).expect("figures are plain data with text keys");
+    output.print(&format!("{text}\n"));
+    Ok(Exit::Success)
+}

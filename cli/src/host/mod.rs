@@ -1,0 +1,227 @@
+//! This process as a host: it owns a data directory, runs what is in it, and serves the API.
+
+mod server;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use orchestrator_core::ids::RunId;
+use orchestrator_core::run::RunStatus;
+use orchestrator_embedded::{HostBackend, Orchestrator, Owner, SystemClock};
+use orchestrator_engine::api::access::{LOCAL_CLIENT, Token};
+use orchestrator_engine::api::{Access, Backend as _, Caller, Role, handle};
+use orchestrator_engine::ports::run_index::RunQuery;
+use orchestrator_engine::ports::{Clock as _, RunIndex as _};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::args::Global;
+use crate::config::{Config, start_failure};
+use crate::exit::{Exit, Failure};
+use server::Served;
+
+/// A running host.
+#[derive(Debug)]
+pub struct Host {
+    backend: HostBackend,
+    own: HostBackend,
+    address: SocketAddr,
+    recovered: Vec<RunId>,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+/// Where the API is served.
+#[derive(Debug, Clone, Copy)]
+pub enum Listen {
+    /// On a free port of the loopback interface, for the verbs of this machine; with a token that only they can read.
+    Private,
+    /// On this address.
+    Public(SocketAddr),
+}
+
+/// Requests under way get so long to be answered when the host stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Recovered runs that are named.
+const NAMED_MAX: u32 = 50;
+
+impl Host {
+    /// Takes the data directory, goes on with its unfinished runs, and serves the API.
+    pub async fn start(global: &Global, config: Config, listen: Listen) -> Result<Host, Failure> {
+        let (access, owner_token) = access(global, listen)?;
+        let wanted = match listen {
+            Listen::Private => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            Listen::Public(address) => address,
+        };
+        let cannot = |error: std::io::Error| {
+            Failure::unavailable(format!(
+                "cannot listen on {wanted}: {error} (choose another address with --listen)"
+            ))
+        };
+        let listener = TcpListener::bind(wanted).await.map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        let prepared = config.prepare(&global.data);
+        let options = prepared.options;
+        let started = tokio::task::spawn_blocking(move || Orchestrator::start(options)).await;
+        let started =
+            started.map_err(|error| Failure::unavailable(format!("the start was given up: {error}")))?;
+        let orchestrator = started.map_err(|error| start_failure(&error))?;
+        let owner = Owner {
+            pid: std::process::id(),
+            endpoint: format!("http://{}", reachable(address)),
+            token: owner_token,
+        };
+        let announced = orchestrator.announce(&owner);
+        announced.map_err(|error| Failure::unavailable(error.to_string()))?;
+        let backend = HostBackend::new(orchestrator, prepared.intake, prepared.rate_limits);
+        let own = backend.for_own_process(prepared.own_intake);
+        let recovered = unfinished(&backend).await?;
+        let (stop, stopped) = watch::channel(false);
+        let served = Served {
+            backend: backend.clone(),
+            access: Arc::new(access),
+            stop: stopped,
+        };
+        let server = tokio::spawn(server::serve(listener, served));
+        Ok(Host {
+            backend,
+            own,
+            address,
+            recovered,
+            stop,
+            server,
+        })
+    }
+
+    /// The host behind the API.
+    pub fn backend(&self) -> &HostBackend {
+        &self.backend
+    }
+
+    /// Where the API is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs that were unfinished at the start, newest first, at most 50.
+    pub fn recovered(&self) -> &[RunId] {
+        &self.recovered
+    }
+
+    /// Answers a request of this process, with the bounds for local files.
+    pub async fn ask(&self, request: Request<Bytes>) -> Response<Bytes> {
+        handle(&self.own, &Access::open_on_loopback(), request).await
+    }
+
+    /// Answers what is under way, ends the agents, gives the data directory back.
+    pub async fn stop(self) {
+        // The server may have ended by itself.
+        let _ = self.stop.send(true);
+        // What takes longer than this is cut off.
+        let _ = tokio::time::timeout(STOP_TIMEOUT, self.server).await;
+        let backend = self.backend;
+        let stopping = tokio::task::spawn_blocking(move || backend.orchestrator().stop());
+        // It only fails by panicking, which has been told already.
+        let _ = stopping.await;
+    }
+}
+
+/// Who may use the API, and the token for the verbs of this machine.
+fn access(global: &Global, listen: Listen) -> Result<(Access, Option<String>), Failure> {
+    let operator = |secret: &str| {
+        let caller = Caller {
+            client_id: LOCAL_CLIENT.to_owned(),
+            role: Role::Operator,
+        };
+        Access::with_tokens(vec![Token {
+            secret: secret.to_owned(),
+            caller,
+        }])
+    };
+    match (listen, &global.token) {
+        (Listen::Private, _) => {
+            let secret = format!(
+                "{:020x}{:020x}",
+                SystemClock.random_bits(),
+                SystemClock.random_bits()
+            );
+            Ok((operator(&secret), Some(secret)))
+        }
+        (Listen::Public(_), Some(token)) if token.len() < TOKEN_LENGTH_MIN => Err(Failure::usage(format!(
+            "the token has fewer than {TOKEN_LENGTH_MIN} characters (make one with 'openssl rand -hex 16')"
+        ))),
+        (Listen::Public(_), Some(token)) => Ok((operator(token), Some(token.clone()))),
+        (Listen::Public(address), None) if address.ip().is_loopback() => {
+            Ok((Access::open_on_loopback(), None))
+        }
+        (Listen::Public(address), None) => Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "{address} can be reached by others, so clients must show a token (give --token or ORCHESTRATOR_TOKEN)"
+            ),
+        )),
+    }
+}
+
+/// Shortest token that cannot be guessed.
+const TOKEN_LENGTH_MIN: usize = 16;
+
+async fn unfinished(backend: &HostBackend) -> Result<Vec<RunId>, Failure> {
+    let query = RunQuery {
+        statuses: RunStatus::ALL
+            .into_iter()
+            .filter(|status| !status.is_terminal())
+            .collect(),
+        client_id: None,
+        workflow: None,
+        before: None,
+        limit: NAMED_MAX,
+    };
+    let runs = backend.run_index().list(&query).await;
+    let runs = runs.map_err(|error| Failure::unavailable(error.to_string()))?;
+    Ok(runs.into_iter().map(|run| run.run).collect())
+}
+
+/// The address verbs of this machine can use.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip().is_unspecified() {
+        true => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+        false => address,
+    }
+}
+
+/// The runtime of a host: two threads for requests; the engine and the agents have threads of their own.
+pub fn runtime() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| Failure::unavailable(format!("cannot start threads: {error}")))
+}
+
+/// The runtime of a verb that asks once.
+pub fn small_runtime() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::unavailable(format!("cannot start: {error}")))
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => {
+            if interrupted.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        () = terminate => {}
+    }
+}

@@ -1,0 +1,384 @@
+//! The embedded host behind the HTTP API.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use orchestrator_core::guard::{Admission, RateLimits, TokenBucket};
+use orchestrator_core::ids::{AttemptKey, RunId};
+use orchestrator_core::policy::Policy;
+use orchestrator_core::run::{Command, Report, RunState};
+use orchestrator_core::time::Timestamp;
+use orchestrator_engine::api::backend::{Logs, Stats};
+use orchestrator_engine::api::{Backend, Intake};
+use orchestrator_engine::error::{Error, HostError};
+use orchestrator_engine::ports::Clock as _;
+use orchestrator_engine::ports::idempotency::{Claim, Claimed};
+use orchestrator_engine::submit::Request;
+use orchestrator_engine::token::TokenKey;
+use orchestrator_engine::views::{LeaseView, PoolList, PoolView, Replay};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::agents::files::LogError;
+use crate::clock::SystemClock;
+use crate::host::Change;
+use crate::orchestrator::Orchestrator;
+use crate::reader::Reader;
+use crate::sqlite::StoreError;
+
+/// An [`Orchestrator`] as the API sees it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HostBackend {
+    hosted: Arc<Hosted>,
+    intake: Arc<Intake>,
+    is_limited: bool,
+}
+
+#[derive(Debug)]
+struct Hosted {
+    orchestrator: Orchestrator,
+    rate_limits: RateLimits,
+    buckets: Mutex<BTreeMap<String, TokenBucket>>,
+    started_at: Timestamp,
+}
+
+/// Clients whose buckets are kept; full ones are forgotten first, which changes nothing for them.
+const BUCKETS_MAX: usize = 10_000;
+
+impl HostBackend {
+    /// Puts an orchestrator behind the API.
+    pub fn new(orchestrator: Orchestrator, intake: Intake, rate_limits: RateLimits) -> HostBackend {
+        let hosted = Hosted {
+            orchestrator,
+            rate_limits,
+            buckets: Mutex::default(),
+            started_at: SystemClock.now(),
+        };
+        HostBackend {
+            hosted: Arc::new(hosted),
+            intake: Arc::new(intake),
+            is_limited: true,
+        }
+    }
+
+    /// The same orchestrator for its own process: with other bounds on documents, and as many requests as it likes.
+    pub fn for_own_process(&self, intake: Intake) -> HostBackend {
+        HostBackend {
+            hosted: Arc::clone(&self.hosted),
+            intake: Arc::new(intake),
+            is_limited: false,
+        }
+    }
+
+    /// The orchestrator.
+    pub fn orchestrator(&self) -> &Orchestrator {
+        &self.hosted.orchestrator
+    }
+
+    /// Changes of runs from now on.
+    pub fn subscribe(&self) -> Changes {
+        Changes(self.hosted.orchestrator.subscribe())
+    }
+
+    /// Names of the attempts' tasks, asked of each run once.
+    async fn names(&self, keys: &[AttemptKey]) -> Result<BTreeMap<AttemptKey, String>, HostError> {
+        let mut by_run: BTreeMap<RunId, Vec<AttemptKey>> = BTreeMap::new();
+        for key in keys.iter().filter(|key| !key.is_admission()) {
+            by_run.entry(key.run).or_default().push(*key);
+        }
+        let mut names = BTreeMap::new();
+        for (run, keys) in by_run {
+            let look = move |state: &RunState, _| {
+                let name = |key: AttemptKey| (key, state.name_of(key.node));
+                keys.into_iter().map(name).collect::<Vec<_>>()
+            };
+            names.extend(
+                self.hosted
+                    .orchestrator
+                    .look(run, look)
+                    .await?
+                    .unwrap_or_default(),
+            );
+        }
+        Ok(names)
+    }
+}
+
+impl Backend for HostBackend {
+    type Journal = Reader;
+    type RunIndex = Reader;
+
+    fn journal(&self) -> &Reader {
+        self.hosted.orchestrator.reader()
+    }
+
+    fn run_index(&self) -> &Reader {
+        self.hosted.orchestrator.reader()
+    }
+
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn new_run_id(&self) -> RunId {
+        SystemClock.new_run_id()
+    }
+
+    fn policy(&self) -> &Policy {
+        self.hosted.orchestrator.policy()
+    }
+
+    fn tokens(&self) -> Option<&TokenKey> {
+        Some(self.hosted.orchestrator.tokens())
+    }
+
+    fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    async fn submit(&self, request: Request) -> Result<(), Error> {
+        self.hosted.orchestrator.submit(request).await
+    }
+
+    async fn operate(&self, run: RunId, command: Command) -> Result<(), Error> {
+        self.hosted.orchestrator.operate(run, command).await
+    }
+
+    async fn report(&self, run: RunId, report: Report) -> Result<(), Error> {
+        self.hosted.orchestrator.report(run, vec![report]).await
+    }
+
+    async fn inspect<T: Send + 'static>(
+        &self,
+        run: RunId,
+        look: impl FnOnce(&RunState, u64) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        // Whichever of the two gets to see the run takes the closure.
+        let look = Arc::new(Mutex::new(Some(look)));
+        let take = |look: &Mutex<Option<_>>| look.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let in_memory = Arc::clone(&look);
+        let see = move |state: &RunState, seq| take(&in_memory).map(|look| look(state, seq));
+        if let Some(Some(seen)) = self.hosted.orchestrator.look(run, see).await? {
+            return Ok(seen);
+        }
+        let (state, seq) = Replay::state_of(self.journal(), run).await?;
+        let look = look.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(look.expect("nobody has looked yet")(&state, seq))
+    }
+
+    async fn pools(&self) -> Result<PoolList, HostError> {
+        let pools = self.hosted.orchestrator.pools().await?;
+        let shown = |keys: &[AttemptKey]| keys.iter().take(PoolView::SHOWN_MAX).copied().collect::<Vec<_>>();
+        let keys = pools
+            .iter()
+            .flat_map(|pool| shown(&pool.holders).into_iter().chain(shown(&pool.waiters)));
+        let names = self.names(&keys.collect::<Vec<_>>()).await?;
+        let leases = |keys: &[AttemptKey]| {
+            let lease = |key: &AttemptKey| LeaseView {
+                run_id: key.run,
+                task: names.get(key).cloned(),
+                epoch: key.epoch,
+                attempt: key.attempt,
+            };
+            shown(keys).iter().map(lease).collect()
+        };
+        let view = |pool: &crate::host::PoolView| {
+            PoolView::of(&pool.usage, leases(&pool.holders), leases(&pool.waiters))
+        };
+        Ok(PoolList {
+            pools: pools.iter().map(view).collect(),
+        })
+    }
+
+    async fn stats(&self) -> Result<Stats, HostError> {
+        let stats = self.hosted.orchestrator.stats().await?;
+        Ok(Stats {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_seconds: self.now().millis_since(self.hosted.started_at) / 1_000,
+            policy_version: self.policy().version().to_owned(),
+            runs_active: stats.runs_loaded as u64,
+            attempts_live: stats.attempts_live as u64,
+            appends: stats.appends,
+            events: stats.events,
+            commits: stats.commits,
+            memory_peak_bytes: memory_peak_bytes(),
+        })
+    }
+
+    async fn logs(&self, key: AttemptKey, task: &str, bytes_max: u64) -> Result<Option<Logs>, HostError> {
+        logs(self.journal(), key, task, bytes_max).await
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed, HostError> {
+        self.hosted.orchestrator.claim(claim).await
+    }
+
+    async fn take_token(&self, client_id: &str) -> Result<Option<u64>, HostError> {
+        if !self.is_limited {
+            return Ok(None);
+        }
+        let limits = &self.hosted.rate_limits;
+        let now = self.now();
+        let mut buckets = self.hosted.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= BUCKETS_MAX {
+            buckets.retain(|_, bucket| !bucket.is_full(limits, now));
+        }
+        let bucket = buckets
+            .entry(client_id.to_owned())
+            .or_insert_with(|| TokenBucket::new(limits, now));
+        Ok(match bucket.admit(limits, now) {
+            Admission::Allowed => None,
+            Admission::RetryAfter(seconds) => Some(seconds),
+        })
+    }
+}
+
+/// Changes of runs as they happen.
+#[derive(Debug)]
+pub struct Changes(broadcast::Receiver<Change>);
+
+impl Changes {
+    /// Waits until `run` may have changed. `false`: the orchestrator has stopped, and nothing changes any more.
+    pub async fn of(&mut self, run: RunId) -> bool {
+        loop {
+            match self.0.recv().await {
+                Ok(change) if change.run == run => return true,
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => return true,
+                Err(RecvError::Closed) => return false,
+            }
+        }
+    }
+}
+
+/// A data directory that nobody owns, as the API sees it: everything can be read, nothing changes.
+#[derive(Debug)]
+pub struct ReadOnlyBackend {
+    reader: Reader,
+    policy: Arc<Policy>,
+    intake: Intake,
+}
+
+impl ReadOnlyBackend {
+    /// Opens the data directory for reading.
+    ///
+    /// # Errors
+    /// When there is no database that this program can read.
+    pub fn open(data_dir: &Path, policy: Arc<Policy>, intake: Intake) -> Result<ReadOnlyBackend, StoreError> {
+        Ok(ReadOnlyBackend {
+            reader: Reader::open(data_dir)?,
+            policy,
+            intake,
+        })
+    }
+}
+
+impl Backend for ReadOnlyBackend {
+    type Journal = Reader;
+    type RunIndex = Reader;
+
+    fn journal(&self) -> &Reader {
+        &self.reader
+    }
+
+    fn run_index(&self) -> &Reader {
+        &self.reader
+    }
+
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn new_run_id(&self) -> RunId {
+        SystemClock.new_run_id()
+    }
+
+    fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    fn tokens(&self) -> Option<&TokenKey> {
+        None
+    }
+
+    fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    async fn submit(&self, _request: Request) -> Result<(), Error> {
+        Err(read_only().into())
+    }
+
+    async fn operate(&self, _run: RunId, _command: Command) -> Result<(), Error> {
+        Err(read_only().into())
+    }
+
+    async fn report(&self, _run: RunId, _report: Report) -> Result<(), Error> {
+        Err(read_only().into())
+    }
+
+    async fn pools(&self) -> Result<PoolList, HostError> {
+        Err(not_running())
+    }
+
+    async fn stats(&self) -> Result<Stats, HostError> {
+        Err(not_running())
+    }
+
+    async fn logs(&self, key: AttemptKey, task: &str, bytes_max: u64) -> Result<Option<Logs>, HostError> {
+        logs(&self.reader, key, task, bytes_max).await
+    }
+
+    async fn claim(&self, _claim: Claim) -> Result<Claimed, HostError> {
+        Err(read_only())
+    }
+
+    async fn take_token(&self, _client_id: &str) -> Result<Option<u64>, HostError> {
+        Ok(None)
+    }
+}
+
+fn read_only() -> HostError {
+    HostError {
+        what: "the data directory",
+        detail: "it is open for reading only".to_owned(),
+    }
+}
+
+fn not_running() -> HostError {
+    let detail = "no process works on this data directory (start 'orchestrator serve')".to_owned();
+    HostError { what: "this", detail }
+}
+
+async fn logs(
+    reader: &Reader,
+    key: AttemptKey,
+    task: &str,
+    bytes_max: u64,
+) -> Result<Option<Logs>, HostError> {
+    match reader.log(key.run, task, Some((key.epoch, key.attempt))).await {
+        Ok(log) => {
+            let kept = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+            let end = &log.bytes[log.bytes.len().saturating_sub(kept)..];
+            let text = String::from_utf8_lossy(end).into_owned();
+            Ok(Some(Logs {
+                text,
+                bytes: log.bytes.len() as u64,
+            }))
+        }
+        Err(LogError::Missing { .. }) => Ok(None),
+        Err(error) => Err(HostError {
+            what: "the log",
+            detail: error.to_string(),
+        }),
+    }
+}
+
+/// Most memory this process has used; known on Linux only.
+fn memory_peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1_024)
+}
