@@ -26,6 +26,14 @@ fn the_schema_of_the_dsl_is_published() {
 }
 
 #[test]
+fn the_schema_of_the_configuration_is_published() {
+    is_as_published(
+        "docs/configuration.schema.json",
+        &format!("{:#}\n", orchestrator_engine::settings::raw::json_schema()),
+    );
+}
+
+#[test]
 fn the_description_of_the_http_api_is_published() {
     is_as_published("docs/openapi.json", orchestrator_engine::api::openapi::document());
 }

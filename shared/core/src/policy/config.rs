@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,7 +22,7 @@ pub fn default_config() -> PolicyConfig {
 }
 
 /// The `decision:` block. Lists of agents and actions may use `*` for any run of characters.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyConfig {
     /// Agents whose tasks get a GPU.
@@ -93,7 +94,7 @@ pub struct PolicyConfig {
 }
 
 /// `resource_limits`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceLimits {
     /// Slots of the pool `gpu`.
@@ -108,7 +109,7 @@ pub struct ResourceLimits {
 }
 
 /// `action_classes`: actions that want a certain kind of machine.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionClasses {
     /// Actions on a GPU.
@@ -123,7 +124,7 @@ pub struct ActionClasses {
 }
 
 /// `memory`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryConfig {
     /// GB by resource class.
@@ -135,7 +136,7 @@ pub struct MemoryConfig {
 }
 
 /// `memory.base_gb`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BaseMemory {
     /// Of class `cpu`.
@@ -153,7 +154,7 @@ pub struct BaseMemory {
 }
 
 /// One entry of `memory.action_factors`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionFactor {
     /// The actions.
@@ -163,7 +164,7 @@ pub struct ActionFactor {
 }
 
 /// One entry of `dataset_scaling`; the one with the largest `over` that is exceeded counts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetStep {
     /// Applies to a `dataset_size` greater than this.
@@ -176,7 +177,7 @@ pub struct DatasetStep {
 }
 
 /// One entry of `model_rules`. It matches when agent and action match; an absent list matches all.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelRule {
     /// Named in explanations.
@@ -192,7 +193,7 @@ pub struct ModelRule {
 }
 
 /// One entry of `priorities`. It matches when *any* of its lists does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PriorityRule {
     /// Named in explanations.
@@ -211,7 +212,7 @@ pub struct PriorityRule {
 }
 
 /// One maintenance window, every week or every day.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WindowConfig {
     /// Named in explanations.
@@ -239,7 +240,7 @@ pub struct WindowConfig {
 }
 
 /// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Day {
@@ -253,7 +254,7 @@ pub enum Day {
 }
 
 /// What a maintenance window does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WindowMode {
     /// Tasks wait for its end.
@@ -264,7 +265,7 @@ pub enum WindowMode {
 }
 
 /// One rule: a condition and what follows from it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleConfig {
     /// Unique; named in explanations.
@@ -283,6 +284,7 @@ pub struct RuleConfig {
     pub deny: Option<String>,
     /// Holds the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<HoldForms>")]
     pub hold: Option<HoldConfig>,
     /// Holds the task until a person has approved it, for this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -293,7 +295,7 @@ pub struct RuleConfig {
 }
 
 /// What a rule may `set`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetConfig {
     /// Resource class.
@@ -323,7 +325,7 @@ pub struct SetConfig {
 }
 
 /// The `retry` of a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetryConfig {
     /// Whether failures are retried without a person; cannot be switched on for destructive actions.
@@ -348,6 +350,23 @@ pub struct HoldConfig {
     /// After how long to ask again, as in `10m`; `hold_recheck_s` when absent.
     #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
     pub recheck: Option<String>,
+}
+
+/// The two forms of [`HoldConfig`], for the published schema.
+#[derive(JsonSchema)]
+#[schemars(untagged, deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum HoldForms {
+    /// Why.
+    Reason(String),
+    /// Why, and after how long to ask again.
+    Long {
+        /// Why.
+        reason: String,
+        /// After how long to ask again, as in `10m`.
+        #[schemars(rename = "for")]
+        recheck: Option<String>,
+    },
 }
 
 impl<'de> Deserialize<'de> for HoldConfig {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use orchestrator_core::policy::PolicyConfig;
+use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
 /// The file.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileConfig {
     /// The orchestrator itself.
@@ -20,7 +21,7 @@ pub struct FileConfig {
 }
 
 /// `master_orchestrator`.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrchestratorConfig {
     /// The policy, on top of the default policy.
@@ -50,7 +51,7 @@ pub struct OrchestratorConfig {
 }
 
 /// `master_orchestrator.telemetry`.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetryConfig {
     /// Whether traces are exported.
@@ -68,7 +69,7 @@ pub struct TelemetryConfig {
 }
 
 /// `master_orchestrator.sla`.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlaConfig {
     /// Longest run time of one task.
@@ -86,7 +87,7 @@ pub struct SlaConfig {
 }
 
 /// `master_orchestrator.cache`.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CacheConfig {
     /// A Redis or Valkey server.
@@ -98,7 +99,7 @@ pub struct CacheConfig {
 }
 
 /// `master_orchestrator.intake`.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntakeConfig {
     /// Requests per minute and client.
@@ -125,7 +126,7 @@ pub struct IntakeConfig {
 }
 
 /// What happens to a run above `max_concurrent_runs`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnLimit {
     /// It waits for its turn.
@@ -135,7 +136,7 @@ pub enum OnLimit {
 }
 
 /// `master_orchestrator.limits`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsConfig {
     /// Bytes of a document read from a local file.
@@ -171,7 +172,7 @@ pub struct LimitsConfig {
 }
 
 /// One of `agents`: exactly one of `command`, `http` and `builtin`, and what goes with it.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {
     /// Program and arguments, started once per attempt without a shell.
@@ -191,6 +192,7 @@ pub struct AgentConfig {
     pub env: BTreeMap<String, String>,
     /// Longest run time of one attempt, for tasks that do not say otherwise.
     #[serde(default)]
+    #[schemars(with = "Option<DurationForms>")]
     pub timeout: Option<Duration>,
 }
 
@@ -199,6 +201,17 @@ pub struct AgentConfig {
 pub struct Duration {
     /// In milliseconds, at least 1.
     pub millis: u64,
+}
+
+/// The two forms of [`Duration`], for the published schema.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum DurationForms {
+    /// Seconds.
+    Seconds(f64),
+    /// As in `30s`, `5m`, `1h30m`.
+    Text(String),
 }
 
 /// Longest duration a configuration may name: 366 days.
@@ -244,4 +257,17 @@ pub(super) fn millis(seconds: f64) -> Option<u64> {
     (0.0..=SECONDS_MAX)
         .contains(&seconds)
         .then(|| (seconds * 1000.0).round() as u64)
+}
+
+/// The JSON Schema of a configuration file, for editors; published as `docs/configuration.schema.json`.
+pub fn json_schema() -> serde_json::Value {
+    let generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.into_root_schema_for::<FileConfig>().to_value();
+    // Schemas are made from the names that are written; the second name that is read is added here.
+    let interval = schema.pointer("/$defs/SlaConfig/properties/check_interval_seconds").cloned();
+    let sla = schema.pointer_mut("/$defs/SlaConfig/properties").and_then(serde_json::Value::as_object_mut);
+    if let (Some(interval), Some(sla)) = (interval, sla) {
+        sla.insert("check_interval_s".to_owned(), interval);
+    }
+    schema
 }

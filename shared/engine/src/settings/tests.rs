@@ -1,6 +1,8 @@
-use orchestrator_core::policy::PolicyConfig;
+use orchestrator_core::policy::{PolicyConfig, cases};
+use orchestrator_core::workflow::typed;
 
 use super::*;
+use crate::env_vars;
 
 /// The block that users of the predecessor have in their files.
 const FULL: &str = r#"
@@ -233,4 +235,91 @@ fn a_decision_block_changes_the_default_policy_key_by_key() {
     };
     let same = Policy::new(&config, Default::default()).unwrap();
     assert_eq!(settings.policy.version(), same.version());
+}
+
+/// The document that describes every key.
+const REFERENCE: &str = include_str!("../../../../docs/configuration.md");
+
+/// The names of all keys, anywhere in a schema.
+fn keys_of(schema: &serde_json::Value, keys: &mut std::collections::BTreeSet<String>) {
+    match schema {
+        serde_json::Value::Object(fields) => {
+            if let Some(serde_json::Value::Object(properties)) = fields.get("properties") {
+                keys.extend(properties.keys().cloned());
+            }
+            fields.values().for_each(|field| keys_of(field, keys));
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| keys_of(item, keys)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_is_documented() {
+    let mut keys = std::collections::BTreeSet::new();
+    keys_of(&raw::json_schema(), &mut keys);
+    assert!(keys.len() > 80, "{keys:?}");
+    let missing: Vec<&String> = keys
+        .iter()
+        .filter(|key| !REFERENCE.contains(&format!("| `{key}` |")))
+        .collect();
+    assert!(missing.is_empty(), "not in docs/configuration.md: {missing:?}");
+}
+
+#[test]
+fn every_environment_variable_is_documented() {
+    for name in env_vars::READ.iter().chain(&env_vars::OF_AGENTS) {
+        assert!(REFERENCE.contains(&format!("| `{name}` |")), "{name}");
+    }
+}
+
+/// The fenced blocks of `text` that are marked with `mark`.
+fn blocks<'a>(text: &'a str, mark: &str) -> Vec<&'a str> {
+    let fence = format!("```yaml {mark}\n");
+    let starts = text.match_indices(&fence).map(|(at, _)| at + fence.len());
+    starts
+        .map(|start| &text[start..start + text[start..].find("```").unwrap()])
+        .collect()
+}
+
+#[test]
+fn the_examples_in_the_documents_are_valid() {
+    let policy = include_str!("../../../../docs/policy.md");
+    let configurations = blocks(REFERENCE, "config");
+    assert_eq!(configurations.len(), 1);
+    let settings = load(configurations[0]).unwrap();
+    let defaults = Settings::without_file();
+    assert_eq!(
+        (settings.ageing_ms, &settings.intake),
+        (defaults.ageing_ms, &defaults.intake),
+        "it shows defaults"
+    );
+    assert_eq!(
+        (settings.sla, settings.attempts),
+        (defaults.sla, defaults.attempts),
+        "it shows defaults"
+    );
+    let policies = blocks(policy, "policy");
+    assert_eq!(policies.len(), 2);
+    for text in policies {
+        let config: PolicyConfig = typed::read(text, &Limits::api()).unwrap();
+        Policy::new(&config, Default::default()).unwrap();
+    }
+    for text in blocks(policy, "cases") {
+        let results = cases::run(&defaults.policy, &cases::read(text).unwrap());
+        assert!(results.iter().all(cases::CaseResult::passed), "{results:?}");
+    }
+}
+
+#[test]
+fn the_example_configurations_are_valid() {
+    for example in ["penguins", "failures", "for_each", "policy"] {
+        let path = format!(
+            "{}/../../examples/{example}/orchestrator.yaml",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            load(&text).unwrap_or_else(|problems| panic!("{}", problems[0].in_file(&path)));
+        }
+    }
 }
