@@ -1,0 +1,42 @@
+//! Arguments of `orchestrator bench`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Measures how fast this machine runs workflows, durably, on a fresh data directory.
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// What to run.
+    pub workload: Workload,
+    /// Tasks of `scale` (up to 100000) or `process`.
+    #[arg(long)]
+    pub tasks: Option<u32>,
+    /// Concurrent runs of `diamond`.
+    #[arg(long, default_value_t = 200)]
+    pub runs: u32,
+    /// Tasks of `process` at a time.
+    #[arg(long, default_value_t = 8)]
+    pub parallel: u32,
+    /// Directory on the disk to measure; the data directory is made inside it and removed afterwards.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Print one JSON line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Workload {
+    /// 100 tasks, one after the other.
+    Chain,
+    /// 1 task, then 500, then 1.
+    Fanout,
+    /// 200 concurrent runs of 1-4-4-1 tasks.
+    Diamond,
+    /// 200 tasks that each start `/bin/true`; `xargs -P2` does the same beside it.
+    Process,
+    /// One wide and deep DAG.
+    Scale,
+}

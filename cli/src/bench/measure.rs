@@ -1,0 +1,102 @@
+//! What is measured.
+
+use std::collections::HashMap;
+use std::fs;
+use std::time::Instant;
+
+use orchestrator_core::ids::RunId;
+use serde::Serialize;
+
+/// The figures of one workload. `null` where they do not apply or the system does not tell.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Figures {
+    /// Name of the workload.
+    pub workload: String,
+    /// Runs.
+    pub runs: u32,
+    /// Tasks of all runs.
+    pub tasks: u32,
+    /// From the first submission to the end of the last run.
+    pub wall_s: f64,
+    /// Tasks per second of that time.
+    pub tasks_per_s: f64,
+    /// Milliseconds per task.
+    pub ms_per_task: f64,
+    /// Time between two appends of a run, that is from the end of a task to the dispatch of the next: median.
+    pub hop_p50_ms: Option<f64>,
+    /// The same, 99th percentile.
+    pub hop_p99_ms: Option<f64>,
+    /// Bytes that this process made the system write to disk per task, start, end and checkpoint included
+    /// (`write_bytes` of `/proc/self/io`).
+    pub bytes_written_per_task: Option<f64>,
+    /// Bytes that this process passed to `write` per task (`wchar`).
+    pub bytes_passed_per_task: Option<f64>,
+    /// Transactions.
+    pub commits: u64,
+    /// Most memory used, MiB.
+    pub peak_rss_mb: Option<f64>,
+    /// Time to parse and validate the document once.
+    pub validate_s: f64,
+    /// Bytes of the document.
+    pub document_bytes: usize,
+    /// `process` only: milliseconds per process of `xargs -P2 /bin/true` in the same invocation.
+    pub xargs_ms_per_task: Option<f64>,
+    /// `process` only: ours divided by theirs.
+    pub xargs_ratio: Option<f64>,
+}
+
+/// Reads a clock that is good for durations.
+#[expect(clippy::disallowed_methods, reason = "this is measuring code")]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Times between the changes of each run.
+#[derive(Debug, Default)]
+pub(super) struct Hops {
+    last: HashMap<RunId, Instant>,
+    millis: Vec<f64>,
+}
+
+impl Hops {
+    pub(super) fn note(&mut self, run: RunId, at: Instant) {
+        if let Some(before) = self.last.insert(run, at) {
+            self.millis.push((at - before).as_secs_f64() * 1e3);
+        }
+    }
+
+    /// The given percentile, 0 to 100.
+    pub(super) fn percentile(&mut self, percent: usize) -> Option<f64> {
+        self.millis.sort_by(f64::total_cmp);
+        let index = (self.millis.len() * percent / 100).min(self.millis.len().checked_sub(1)?);
+        Some(self.millis[index])
+    }
+}
+
+/// What the system says about this process.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Io {
+    pub written: f64,
+    pub passed: f64,
+}
+
+impl Io {
+    pub(super) fn now() -> Option<Io> {
+        let text = fs::read_to_string("/proc/self/io").ok()?;
+        Some(Io {
+            written: field(&text, "write_bytes")?,
+            passed: field(&text, "wchar")?,
+        })
+    }
+}
+
+/// Most memory used so far, MiB.
+pub(super) fn peak_rss_mb() -> Option<f64> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    Some(field(&text, "VmHWM")? / 1024.0)
+}
+
+fn field(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
