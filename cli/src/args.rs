@@ -154,6 +154,9 @@ pub struct ServeArgs {
     /// Address to listen on; port 0 takes a free one. Anything but the loopback interface wants a token.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: std::net::SocketAddr,
+    /// File with clients and their tokens, for servers that several teams use.
+    #[arg(long, value_name = "FILE")]
+    pub clients: Option<PathBuf>,
 }
 
 /// `validate`.

@@ -1,7 +1,6 @@
 //! `explain`: why a task ran where it did, waits, was skipped or failed.
 
-use orchestrator_engine::views::ExplainView;
-use orchestrator_engine::views::explain::ChoiceView;
+use orchestrator_engine::views::{ChoiceView, ExplainView};
 
 use super::get::attempts_table;
 use crate::args::{Global, TaskArgs};

@@ -1,7 +1,6 @@
 //! `get`: a run, or one of its tasks.
 
-use orchestrator_engine::views::task::{AttemptView, TaskView};
-use orchestrator_engine::views::{RunView, TaskDetail};
+use orchestrator_engine::views::{AttemptView, RunView, TaskDetail, TaskView};
 
 use crate::args::{GetArgs, Global};
 use crate::client::{Client, run_path, task_path};

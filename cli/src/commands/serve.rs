@@ -10,7 +10,11 @@ use crate::output::Output;
 pub fn run(global: &Global, args: &ServeArgs, output: &Output) -> Result<Exit, Failure> {
     let config = Config::load(global, None)?;
     let runtime = host::runtime()?;
-    let host = runtime.block_on(Host::start(global, config, Listen::Public(args.listen)))?;
+    let host = runtime.block_on(Host::start(
+        global,
+        config,
+        Listen::Public(args.listen, args.clients.as_deref()),
+    ))?;
     for run in host.recovered() {
         output.note(&format!("run {run} goes on where it was interrupted"));
     }

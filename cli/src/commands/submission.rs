@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use orchestrator_core::workflow::{Limits, typed};
-use orchestrator_engine::api::workflows::SubmissionBody;
+use orchestrator_engine::api::submission::SubmissionBody;
 use serde_json::{Map, Value};
 
 use crate::args::SubmissionArgs;

@@ -60,13 +60,6 @@ impl Board {
         for task in &run.tasks {
             board.add(&task.id);
         }
-        board.name_width = board
-            .tasks
-            .iter()
-            .map(|task| task.name.chars().count())
-            .max()
-            .unwrap_or(3)
-            .clamp(3, NAME_WIDTH_MAX);
         board
     }
 
@@ -158,6 +151,7 @@ impl Board {
     }
 
     fn add(&mut self, name: &str) -> usize {
+        self.name_width = self.name_width.max(name.chars().count()).min(NAME_WIDTH_MAX);
         self.by_name.insert(name.to_owned(), self.tasks.len());
         self.tasks.push(TaskLine {
             name: name.to_owned(),

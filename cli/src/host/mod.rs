@@ -1,8 +1,10 @@
 //! This process as a host: it owns a data directory, runs what is in it, and serves the API.
 
+mod clients;
 mod server;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +12,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use orchestrator_core::ids::RunId;
 use orchestrator_core::run::RunStatus;
-use orchestrator_embedded::{HostBackend, Orchestrator, Owner, SystemClock};
-use orchestrator_engine::api::access::{LOCAL_CLIENT, Token};
-use orchestrator_engine::api::{Access, Backend as _, Caller, Role, handle};
+use orchestrator_embedded::{HostBackend, Orchestrator, Owner};
+use orchestrator_engine::api::{Access, Backend as _, handle};
+use orchestrator_engine::ports::RunIndex as _;
 use orchestrator_engine::ports::run_index::RunQuery;
-use orchestrator_engine::ports::{Clock as _, RunIndex as _};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -22,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::args::Global;
 use crate::config::{Config, start_failure};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use server::Served;
 
 /// A running host.
@@ -38,11 +39,11 @@ pub struct Host {
 
 /// Where the API is served.
 #[derive(Debug, Clone, Copy)]
-pub enum Listen {
+pub enum Listen<'a> {
     /// On a free port of the loopback interface, for the verbs of this machine; with a token that only they can read.
     Private,
-    /// On this address.
-    Public(SocketAddr),
+    /// On this address, for the clients in this file.
+    Public(SocketAddr, Option<&'a Path>),
 }
 
 /// Requests under way get so long to be answered when the host stops.
@@ -52,11 +53,12 @@ const NAMED_MAX: u32 = 50;
 
 impl Host {
     /// Takes the data directory, goes on with its unfinished runs, and serves the API.
-    pub async fn start(global: &Global, config: Config, listen: Listen) -> Result<Host, Failure> {
-        let (access, owner_token) = access(global, listen)?;
-        let wanted = match listen {
-            Listen::Private => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            Listen::Public(address) => address,
+    pub async fn start(global: &Global, config: Config, listen: Listen<'_>) -> Result<Host, Failure> {
+        let (wanted, (access, owner_token)) = match listen {
+            Listen::Private => (SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), clients::private()),
+            Listen::Public(address, file) => {
+                (address, clients::public(address, global.token.as_deref(), file)?)
+            }
         };
         let cannot = |error: std::io::Error| {
             Failure::unavailable(format!(
@@ -130,46 +132,6 @@ impl Host {
         let _ = stopping.await;
     }
 }
-
-/// Who may use the API, and the token for the verbs of this machine.
-fn access(global: &Global, listen: Listen) -> Result<(Access, Option<String>), Failure> {
-    let operator = |secret: &str| {
-        let caller = Caller {
-            client_id: LOCAL_CLIENT.to_owned(),
-            role: Role::Operator,
-        };
-        Access::with_tokens(vec![Token {
-            secret: secret.to_owned(),
-            caller,
-        }])
-    };
-    match (listen, &global.token) {
-        (Listen::Private, _) => {
-            let secret = format!(
-                "{:020x}{:020x}",
-                SystemClock.random_bits(),
-                SystemClock.random_bits()
-            );
-            Ok((operator(&secret), Some(secret)))
-        }
-        (Listen::Public(_), Some(token)) if token.len() < TOKEN_LENGTH_MIN => Err(Failure::usage(format!(
-            "the token has fewer than {TOKEN_LENGTH_MIN} characters (make one with 'openssl rand -hex 16')"
-        ))),
-        (Listen::Public(_), Some(token)) => Ok((operator(token), Some(token.clone()))),
-        (Listen::Public(address), None) if address.ip().is_loopback() => {
-            Ok((Access::open_on_loopback(), None))
-        }
-        (Listen::Public(address), None) => Err(Failure::new(
-            Exit::Usage,
-            format!(
-                "{address} can be reached by others, so clients must show a token (give --token or ORCHESTRATOR_TOKEN)"
-            ),
-        )),
-    }
-}
-
-/// Shortest token that cannot be guessed.
-const TOKEN_LENGTH_MIN: usize = 16;
 
 async fn unfinished(backend: &HostBackend) -> Result<Vec<RunId>, Failure> {
     let query = RunQuery {

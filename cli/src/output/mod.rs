@@ -53,10 +53,7 @@ impl Output {
                     serde_json::to_string_pretty(answer).expect("answers are plain data with text keys");
                 self.print(&format!("{text}\n"));
             }
-            Form::Yaml => {
-                let value = serde_json::to_value(answer).expect("answers are plain data with text keys");
-                self.print(&yaml::to_string(&value));
-            }
+            Form::Yaml => self.print(&yaml::to_string(answer)),
         }
     }
 
@@ -68,10 +65,7 @@ impl Output {
                 let text = serde_json::to_string(answer).expect("answers are plain data with text keys");
                 self.print(&format!("{text}\n"));
             }
-            Form::Yaml => {
-                let value = serde_json::to_value(answer).expect("answers are plain data with text keys");
-                self.print(&format!("---\n{}", yaml::to_string(&value)));
-            }
+            Form::Yaml => self.print(&format!("---\n{}", yaml::to_string(answer))),
         }
     }
 

@@ -318,12 +318,25 @@ impl Backend for ReadOnlyBackend {
         Err(read_only().into())
     }
 
+    /// Nobody works, so nobody holds a slot.
     async fn pools(&self) -> Result<PoolList, HostError> {
-        Err(not_running())
+        let free = |(pool, capacity): (&String, &u32)| PoolView {
+            pool: pool.clone(),
+            capacity: *capacity,
+            used: 0,
+            waiting: 0,
+            holders: Vec::new(),
+            waiters: Vec::new(),
+        };
+        let pools = self.policy.capacities().iter().map(free).collect();
+        Ok(PoolList { pools })
     }
 
     async fn stats(&self) -> Result<Stats, HostError> {
-        Err(not_running())
+        Err(HostError {
+            what: "the tally of the host",
+            detail: "no process works on this data directory (start 'orchestrator serve')".to_owned(),
+        })
     }
 
     async fn logs(&self, key: AttemptKey, task: &str, bytes_max: u64) -> Result<Option<Logs>, HostError> {
@@ -344,11 +357,6 @@ fn read_only() -> HostError {
         what: "the data directory",
         detail: "it is open for reading only".to_owned(),
     }
-}
-
-fn not_running() -> HostError {
-    let detail = "no process works on this data directory (start 'orchestrator serve')".to_owned();
-    HostError { what: "this", detail }
 }
 
 async fn logs(

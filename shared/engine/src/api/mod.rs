@@ -20,6 +20,7 @@ pub mod reports;
 pub mod response;
 pub mod route;
 pub mod runs;
+pub mod submission;
 pub mod system;
 pub mod tasks;
 pub mod workflows;

@@ -12,8 +12,9 @@ use super::operations::OperationBody;
 use super::problem::{Code, Problem};
 use super::reports::{ReportBody, Reported};
 use super::route::{Operation, ROUTES, Route};
+use super::submission::SubmissionBody;
 use super::tasks::LogsView;
-use super::workflows::{SubmissionBody, SubmittedView};
+use super::workflows::SubmittedView;
 use crate::views::{
     EventPage, ExplainView, PlanView, PoolList, RunList, RunSummaryView, RunView, TaskDetail, TaskView,
 };

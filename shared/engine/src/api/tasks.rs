@@ -12,8 +12,7 @@ use super::problem::{Code, Problem};
 use super::query::{Query, bad, short};
 use super::response::{self, Answer};
 use super::runs;
-use crate::views::task::{AttemptView, Attempts};
-use crate::views::{ExplainView, Replay, TaskDetail};
+use crate::views::{AttemptView, Attempts, ExplainView, Replay, TaskDetail};
 
 /// Most bytes of logs in an answer.
 pub const LOG_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use orchestrator_core::ids::{NodeIx, RunId};
-use orchestrator_core::policy::{Choice, HoldReason};
+use orchestrator_core::policy::HoldReason;
 use orchestrator_core::run::{FailureClass, RunState, RunStatus, SkipReason, TaskStatus};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::Trigger;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use super::plan::{decision, pools_text};
-use super::task::{AttemptView, HeldView, TaskView, skip_text};
+use super::attempts::AttemptView;
+use super::choice::{ChoiceView, DemandView};
+use super::plan::pools_text;
+use super::task::{HeldView, TaskView, skip_text};
 
 /// The explanation of one task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,94 +53,6 @@ pub struct WaitView {
     pub status: TaskStatus,
     /// Why it has not ended.
     pub why: String,
-}
-
-/// A choice of the policy, as recorded before dispatch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "Choice")]
-pub struct ChoiceView {
-    /// `run`, `deny: skip`, `deny: fail`, `deny: hold` or `hold: REASON`.
-    pub decision: String,
-    /// `cpu`, `gpu`, `memory` or `compute`.
-    pub resource_class: String,
-    /// 1 to 10, 10 most urgent.
-    pub priority: u8,
-    /// Memory in GB.
-    pub memory_gb: f64,
-    /// The model an LLM agent should use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub llm_model: Option<String>,
-    /// Whether the work is distributed.
-    pub use_distributed: bool,
-    /// Anything else a rule set.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub extra: Map<String, Value>,
-    /// Whether failures are retried without a person.
-    pub retries_by_itself: bool,
-    /// Retries after the first attempt.
-    pub max_retries: u32,
-    /// Upper bound of the first delay; doubles with every retry.
-    pub backoff_base_ms: u64,
-    /// Cap of the delay.
-    pub backoff_max_ms: u64,
-    /// Longest run time of one attempt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout_ms: Option<u64>,
-    /// Slots held while queued or running.
-    pub pools: Vec<DemandView>,
-    /// Keys and rules of the policy that shaped it, in the order they applied.
-    pub matched: Vec<String>,
-    /// Why, in one sentence.
-    pub reason: String,
-    /// Version of the policy.
-    pub policy_version: String,
-}
-
-/// Slots of one pool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "PoolDemand")]
-pub struct DemandView {
-    /// The pool.
-    pub pool: String,
-    /// Slots asked for.
-    pub slots: u32,
-    /// Slots in use when the choice was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub used: Option<u32>,
-}
-
-impl ChoiceView {
-    /// The view of a choice with the usage recorded beside it.
-    pub fn of(choice: &Choice, usage: &[u32]) -> ChoiceView {
-        let overrides = &choice.overrides;
-        let demand = |(index, demand): (usize, &orchestrator_core::policy::PoolDemand)| DemandView {
-            pool: demand.pool.clone(),
-            slots: demand.slots,
-            used: usage.get(index).copied(),
-        };
-        ChoiceView {
-            decision: decision(&choice.verdict),
-            resource_class: overrides.resource_class.as_str().to_owned(),
-            priority: overrides.priority,
-            memory_gb: overrides.memory_gb,
-            llm_model: overrides.llm_model.clone(),
-            use_distributed: overrides.use_distributed,
-            extra: overrides
-                .extra
-                .iter()
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-            retries_by_itself: choice.retry.auto,
-            max_retries: choice.retry.max_retries,
-            backoff_base_ms: choice.retry.backoff_base_ms,
-            backoff_max_ms: choice.retry.backoff_max_ms,
-            timeout_ms: choice.timeout_ms,
-            pools: choice.pools.iter().enumerate().map(demand).collect(),
-            matched: choice.matched.clone(),
-            reason: choice.reason.clone(),
-            policy_version: choice.policy_version.clone(),
-        }
-    }
 }
 
 impl ExplainView {
@@ -362,17 +275,8 @@ impl Explainer<'_> {
         let Some(choice) = self.choice else {
             return self.group();
         };
-        let verb = match self.status() {
-            TaskStatus::Queued => "is handed to its agent for",
-            TaskStatus::Running => "runs on",
-            _ => "ran on",
-        };
-        let name = self.name();
-        let answer = format!(
-            "'{name}' {verb} {} because {}.",
-            class_text(&choice.resource_class),
-            choice.reason.trim_end_matches('.')
-        );
+        let reason = choice.reason.trim_end_matches('.');
+        let answer = format!("'{}' is {}: it {reason}.", self.name(), self.status());
         let mut explained = Explained {
             answer,
             because: self.recorded(),
@@ -535,9 +439,17 @@ impl Explainer<'_> {
                 when.source()
             ));
         }
-        because.push(trigger_text(self.state.task_of(self.node).trigger).to_owned());
         because.extend(self.recorded());
         let reason = self.state.node(self.node).skipped.as_ref();
+        match reason {
+            Some(SkipReason::Upstream { .. }) => {
+                because.push(trigger_text(self.state.task_of(self.node).trigger).to_owned());
+            }
+            Some(SkipReason::Denied { .. }) => {
+                next_steps.push(self.task_command("rerun", "to ask the policy again, after changing it"));
+            }
+            _ => {}
+        }
         let reason = reason.map_or_else(
             || "it was not needed".to_owned(),
             |reason| skip_text(self.state, reason),
@@ -604,15 +516,6 @@ fn trigger_text(trigger: Trigger) -> &'static str {
         Trigger::NoneFailed => {
             "Its trigger is none_failed: it runs when all upstream tasks have ended and none failed."
         }
-    }
-}
-
-fn class_text(class: &str) -> &str {
-    match class {
-        "gpu" => "a GPU",
-        "memory" => "a memory-optimised machine",
-        "compute" => "a compute-optimised machine",
-        _ => "a CPU",
     }
 }
 

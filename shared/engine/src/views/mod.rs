@@ -6,6 +6,8 @@
 //! Reading order: [`replay`], [`run`] with [`task`], [`event`], [`explain`], then the small ones.
 
 pub mod at;
+pub mod attempts;
+pub mod choice;
 pub mod event;
 pub mod explain;
 pub mod list;
@@ -16,6 +18,8 @@ pub mod run;
 pub mod task;
 
 pub use at::At;
+pub use attempts::{AttemptView, Attempts};
+pub use choice::ChoiceView;
 pub use event::{EventPage, EventView};
 pub use explain::ExplainView;
 pub use list::{Cursor, RunList, RunSummaryView};

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::explain::ChoiceView;
+use super::choice::ChoiceView;
 use super::task::{hold_name, pool_list};
 
 /// The tasks in the order they become possible, with the choice the policy would make for each now.
