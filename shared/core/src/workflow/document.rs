@@ -121,3 +121,32 @@ fn repeated_key(entries: &[Entry<'_>]) -> Option<usize> {
     let mut seen = std::collections::HashSet::with_capacity(entries.len());
     entries.iter().position(|entry| !seen.insert(entry.key.as_ref()))
 }
+
+/// Whether the complete reader finds the same tree as the fast one, when that accepts the text.
+#[cfg(test)]
+pub(super) fn readers_agree(text: &str) -> bool {
+    /// Where an absent value or an unindented list begins is a matter of taste.
+    fn forget_places(node: &mut Node<'_>) {
+        match &mut node.content {
+            Content::Null => node.at = 0,
+            Content::List(items) => {
+                node.at = 0;
+                items.iter_mut().for_each(forget_places);
+            }
+            Content::Object(entries) => entries
+                .iter_mut()
+                .for_each(|entry| forget_places(&mut entry.value)),
+            _ => {}
+        }
+    }
+    let limits = Limits::api();
+    let Some(mut fast) = simple::read(text, &limits).filter(|_| !simple::is_odd(text)) else {
+        return true;
+    };
+    let (Some(mut complete), faults) = full::read(text, &limits) else {
+        return false;
+    };
+    forget_places(&mut fast);
+    forget_places(&mut complete);
+    fast == complete && faults.is_empty()
+}

@@ -104,7 +104,7 @@ tasks: [{id: a, agent: noop, action: run}]
                 "dsl.unknown-input: unknown input 'row' (did you mean 'rows'?)",
                 "dsl.input-type: the input 'options' is a list of 1 (its default is an object)",
                 "dsl.missing-input: the input 'path' is missing (it has no default: give it a value)",
-                "dsl.input-type: the input 'rows' is a string (its default is a number)",
+                "dsl.input-type: the input 'rows' is a text (its default is a number)",
             ]
         );
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use granit_parser::{Event, Parser, ScalarStyle, Span};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span};
 
 use super::{Content, Entry, Fault, Limits, Node, repeated_key, scalar};
 use crate::workflow::problem::Code;
@@ -14,13 +14,22 @@ pub(super) fn read<'a>(text: &'a str, limits: &Limits) -> (Option<Node<'a>>, Vec
     let options = granit_parser::options! {
         emit_unresolved_aliases: true,
         simple_key_max_lookahead: limits.text_bytes,
+        flow_nesting_limit: limits.depth,
+        block_nesting_limit: limits.depth,
     };
     for event in Parser::new_from_str_with_options(text, options) {
         let outcome = match event {
             Ok((event, span)) => builder.take(event, &span),
             Err(error) => {
                 let at = offset(error.marker().byte_offset());
-                Err(builder.fault(at, Code::Syntax, error.info(), hint(text, at)))
+                Err(match error.kind() {
+                    ErrorKind::RecursionLimitExceeded => builder.too_deep(at),
+                    kind => {
+                        let message = kind.to_string();
+                        let remedy = hint(text, at, &message);
+                        builder.fault(at, Code::Syntax, message, remedy)
+                    }
+                })
             }
         };
         if outcome.is_err() {
@@ -39,30 +48,11 @@ pub(super) fn read<'a>(text: &'a str, limits: &Limits) -> (Option<Node<'a>>, Vec
 }
 
 /// What most likely helps with a syntax error at `at`.
-fn hint(text: &str, at: u32) -> &'static str {
-    let before = &text.as_bytes()[..(at as usize).min(text.len())];
-    let line_start = before
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let line = text.as_bytes()[line_start..]
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let previous = before[..line_start].strip_suffix(b"\n").unwrap_or_default();
-    let previous = previous.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    let any = |needle: &[u8]| {
-        [line, previous]
-            .iter()
-            .any(|line| line.windows(needle.len()).any(|w| w == needle))
-    };
-    if line
-        .iter()
-        .take_while(|byte| byte.is_ascii_whitespace())
-        .any(|byte| *byte == b'\t')
-    {
+fn hint(text: &str, at: u32, message: &str) -> &'static str {
+    let (before, after) = text.split_at_checked(at as usize).unwrap_or_default();
+    if message.contains("tab") {
         "indent with spaces, not with tabs"
-    } else if any(b"${") && (any(b"{$") || any(b"[") || any(b": {")) {
+    } else if before.ends_with('$') && after.starts_with('{') {
         "inside {...} and [...], write references in quotes: \"${...}\""
     } else {
         ""
@@ -134,6 +124,11 @@ impl<'a> Builder<'a> {
             remedy,
         });
         Stop
+    }
+
+    fn too_deep(&mut self, at: u32) -> Stop {
+        let message = format!("nested more than {} levels deep", self.limits.depth);
+        self.fault(at, Code::Limit, message, "flatten the value")
     }
 
     fn take(&mut self, event: Event<'a>, span: &Span) -> Result<(), Stop> {
@@ -273,8 +268,7 @@ impl<'a> Builder<'a> {
     fn start(&mut self, frame: Frame<'a>) -> Result<(), Stop> {
         self.count_node(frame.at)?;
         if self.open.len() >= self.limits.depth {
-            let message = format!("nested more than {} levels deep", self.limits.depth);
-            return Err(self.fault(frame.at, Code::Limit, message, "flatten the value"));
+            return Err(self.too_deep(frame.at));
         }
         if frame.anchor != 0 {
             self.anchors.insert(frame.anchor, None);

@@ -1,8 +1,8 @@
 //! The fast reader for plain documents: JSON, and YAML made of block and flow collections with one-line scalars.
 //!
-//! It declines (returns `None`) whatever is rare, doubtful or wrong: control characters and tabs, anchors, tags,
-//! directives, several documents, block and multi-line scalars, complex keys, repeated keys, limits exceeded. What it
-//! accepts means the same to a full YAML parser.
+//! It declines (returns `None`) whatever is rare, doubtful or wrong: control characters, anchors, tags, directives,
+//! several documents, block and multi-line scalars, complex keys, repeated keys, limits exceeded. What it accepts means
+//! the same to a full YAML parser; beyond that it accepts all JSON with characters that YAML does not allow.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,10 @@ use super::{Content, Entry, Limits, Node, repeated_key, scalar};
 
 /// Reads `text` when it is plain.
 pub(super) fn read<'a>(text: &'a str, limits: &Limits) -> Option<Node<'a>> {
-    if !is_plain_text(text.as_bytes()) || text.len() >= u32::MAX as usize {
+    if text
+        .bytes()
+        .any(|byte| byte < b' ' && !matches!(byte, b'\n' | b'\r' | b'\t'))
+    {
         return None;
     }
     let mut reader = Reader {
@@ -21,10 +24,14 @@ pub(super) fn read<'a>(text: &'a str, limits: &Limits) -> Option<Node<'a>> {
         depth_left: limits.depth,
         nodes_left: limits.nodes,
         text_bytes_max: limits.text_bytes,
+        has_oddities: is_odd(text),
+        is_flow: false,
+        is_doubtful: false,
     };
     reader.next_content();
     let tree = match reader.peek()? {
         b'{' | b'[' => {
+            reader.is_flow = true;
             let tree = reader.flow()?;
             reader.end_of_line()?;
             reader.next_content();
@@ -33,26 +40,26 @@ pub(super) fn read<'a>(text: &'a str, limits: &Limits) -> Option<Node<'a>> {
         _ if reader.column() == 0 => reader.block()?,
         _ => return None,
     };
-    if reader.peek().is_none() { Some(tree) } else { None }
+    if reader.peek().is_none() && !reader.is_doubtful {
+        Some(tree)
+    } else {
+        None
+    }
 }
 
-/// No control characters but line feeds, no U+0080 to U+009F, no byte order mark or non-character.
-fn is_plain_text(bytes: &[u8]) -> bool {
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'\n' | b' '..=b'~' => {}
-            0xC2 if bytes.get(at + 1).is_some_and(|next| *next < 0xA0) => return false,
-            0xE2 if bytes.get(at + 1) == Some(&0x80) && matches!(bytes.get(at + 2), Some(0xA8 | 0xA9)) => {
-                return false;
-            }
-            0xEF if matches!(bytes.get(at + 1), Some(0xBB | 0xBF)) => return false,
-            0..=0x7F => return false,
-            _ => {}
-        }
-        at += 1;
-    }
-    true
+/// Whether the text has characters that YAML allows only in few places, or nowhere: tabs, carriage returns, U+007F to
+/// U+009F, U+2028, U+2029, byte order marks, non-characters.
+pub(super) fn is_odd(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let follows =
+        |at: usize, range: std::ops::RangeInclusive<u8>| bytes.get(at).is_some_and(|b| range.contains(b));
+    bytes.iter().enumerate().any(|(at, byte)| match byte {
+        b'\t' | b'\r' | 0x7F => true,
+        0xC2 => follows(at + 1, 0x80..=0x9F),
+        0xE2 => follows(at + 1, 0x80..=0x80) && follows(at + 2, 0xA8..=0xA9),
+        0xEF => follows(at + 1, 0xBB..=0xBB) || follows(at + 1, 0xBF..=0xBF) && follows(at + 2, 0xBE..=0xBF),
+        _ => false,
+    })
 }
 
 struct Reader<'a> {
@@ -63,6 +70,12 @@ struct Reader<'a> {
     depth_left: usize,
     nodes_left: usize,
     text_bytes_max: usize,
+    /// Whether the text as a whole [is odd](is_odd): only then its parts need to be looked at.
+    has_oddities: bool,
+    /// Whether the document is one flow collection: then tabs and carriage returns separate.
+    is_flow: bool,
+    /// Something is not right.
+    is_doubtful: bool,
 }
 
 /// A scalar as written.
@@ -138,9 +151,11 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_comment(&mut self) {
+        let start = self.at;
         while self.peek().is_some_and(|byte| byte != b'\n') {
             self.at += 1;
         }
+        self.is_doubtful |= self.has_oddities && is_odd(&self.text[start..self.at]);
     }
 
     /// From the start of a line to the next line with content.
@@ -205,6 +220,7 @@ impl<'a> Reader<'a> {
         let mut items = Vec::new();
         while self.is_at(column) && self.at_dash() {
             self.at += 1;
+            let after_dash = self.offset();
             self.skip_spaces();
             if self.at_end_of_line() {
                 self.next_content();
@@ -212,8 +228,7 @@ impl<'a> Reader<'a> {
             if self.is_right_of(column) {
                 items.push(self.block()?);
             } else {
-                let at = self.offset();
-                items.push(self.node(at, Content::Null)?);
+                items.push(self.node(after_dash, Content::Null)?);
             }
         }
         if self.is_right_of(column) {
@@ -354,6 +369,7 @@ impl<'a> Reader<'a> {
         loop {
             match self.peek() {
                 Some(b' ') => self.at += 1,
+                Some(b'\t' | b'\r') if self.is_flow => self.at += 1,
                 Some(b'\n') => self.skip_break(),
                 Some(b'#') if matches!(self.bytes[self.at - 1], b' ' | b'\n') => self.skip_comment(),
                 Some(b'#') => return None,
@@ -382,6 +398,12 @@ impl<'a> Reader<'a> {
             b'\'' => (self.single_quoted()?, false),
             _ => (Cow::Borrowed(self.plain(in_flow)?), true),
         };
+        if self.has_oddities
+            && is_odd(&self.text[at as usize..self.at])
+            && !(self.is_flow && is_json_text(&self.text[at as usize..self.at]))
+        {
+            return None;
+        }
         Some(Token { at, text, plain })
     }
 
@@ -466,6 +488,11 @@ impl<'a> Reader<'a> {
             Some(Cow::Borrowed(text))
         }
     }
+}
+
+/// Whether a scalar is a JSON text: then it may have all characters but control characters.
+fn is_json_text(scalar: &str) -> bool {
+    scalar.starts_with('"') && !scalar.contains(['\t', '\r'])
 }
 
 /// Resolves the escapes that JSON has; declines the others.

@@ -20,67 +20,228 @@ fn check(text: &str, expected: &[&str]) {
 
 #[test]
 fn text_that_is_no_document() {
-    check("", &["w.yaml:1:1: x"]);
-    check("# only a comment\n", &["x"]);
-    check("just text", &["x"]);
-    check("- a\n- b\n", &["x"]);
-    check("name: w\ntasks: [", &["x"]);
-    check("{\"name\": \"w\", \"tasks\": [}", &["x"]);
-    check("name: w\n\ttasks: []\n", &["x"]);
+    check(
+        "",
+        &["w.yaml:1:1: dsl.empty: the document is empty (a workflow has at least 'name' and 'tasks')"],
+    );
+    check(
+        "# only a comment\n",
+        &["w.yaml:1:1: dsl.empty: the document is empty (a workflow has at least 'name' and 'tasks')"],
+    );
+    check(
+        "just text",
+        &["w.yaml:1:1: dsl.wrong-type: the document must be an object, but is a text"],
+    );
+    check(
+        "- a\n- b\n",
+        &["w.yaml:1:1: dsl.wrong-type: the document must be an object, but is a list"],
+    );
+    check(
+        "name: w\ntasks: [",
+        &["w.yaml:2:8: dsl.syntax: unclosed bracket '['"],
+    );
+    check(
+        "{\"name\": \"w\", \"tasks\": [}",
+        &["w.yaml:1:24: dsl.syntax: mismatched bracket '[' closed by '}'"],
+    );
+    check(
+        "name: w\n\ttasks: []\n",
+        &[
+            "w.yaml:1:7: dsl.syntax: while scanning a plain scalar, found a tab (indent with spaces, not with tabs)",
+        ],
+    );
     check(
         "name: w\nname: v\ntasks:\n- {id: a, agent: noop, action: run}\n",
-        &["x"],
+        &["w.yaml:2:1: dsl.duplicate-key: the key 'name' is given twice (keep one of them)"],
     );
-    check("name: w\n---\nname: v\n", &["x"]);
+    check(
+        "name: w\n---\nname: v\n",
+        &[
+            "w.yaml:2:1: dsl.unsupported: a second document begins here (write each workflow to a file of its own)",
+        ],
+    );
     check(
         "name: !!str w\ntasks: [{id: a, agent: noop, action: run}]\n",
-        &["x"],
+        &[
+            "w.yaml:1:7: dsl.unsupported: YAML tags are not supported (remove it; quote texts that look like numbers)",
+        ],
     );
-    check(&task("params: {x: .nan, y: -.inf}"), &["x"]);
-    check(&task("params: {x: *nobody}"), &["x"]);
-    check(&task("params: &a {x: *a}"), &["x"]);
-    check(&task("params: {? [1, 2] : x}"), &["x"]);
-    check(&task("params: {path: ${inputs.path}}"), &["x"]);
-    check(&task("params: {<<: 1}"), &["x"]);
+    check(
+        &task("params: {x: .nan, y: -.inf}"),
+        &[
+            "w.yaml:7:15: dsl.bad-value: the number '.nan' has no JSON form (quote it to make it a text)",
+            "w.yaml:7:24: dsl.bad-value: the number '-.inf' has no JSON form (quote it to make it a text)",
+        ],
+    );
+    check(
+        &task("params: {x: *nobody}"),
+        &[
+            "w.yaml:7:15: dsl.syntax: the alias '*nobody' names no anchor (define it before, as in '&name value', or quote the text)",
+        ],
+    );
+    check(
+        &task("params: &a {x: *a}"),
+        &["w.yaml:7:18: dsl.unsupported: this alias stands inside the value it names (remove it)"],
+    );
+    check(
+        &task("params: {? [1, 2] : x}"),
+        &["w.yaml:7:14: dsl.unsupported: a key must be a text, but this is a list (quote the key)"],
+    );
+    check(
+        &task("params: {path: ${inputs.path}}"),
+        &[
+            "w.yaml:7:19: dsl.syntax: while parsing a flow mapping, did not find expected ',' or '}' (inside {...} and [...], write references in quotes: \"${...}\")",
+        ],
+    );
+    check(
+        &task("params: {<<: 1}"),
+        &[
+            "w.yaml:7:16: dsl.wrong-type: '<<' merges objects, but this is a number (give an alias of an object, or a list of such)",
+        ],
+    );
 }
 
 #[test]
 fn keys_and_types() {
-    check("name: w\ntask: []\n", &["x"]);
-    check(&task("dependsOn: [b]"), &["x"]);
-    check(&task("needs: [b]"), &["x"]);
-    check("name: [w]\ntasks: {}\n", &["x"]);
-    check("name: w\ntasks: 3\n", &["x"]);
-    check("name: w\ntasks: [3, {}]\n", &["x"]);
+    check(
+        "name: w\ntask: []\n",
+        &[
+            "w.yaml:1:1: dsl.missing-key: 'tasks' is missing (add it)",
+            "w.yaml:2:1: dsl.unknown-key: unknown key 'task' (did you mean 'tasks'?)",
+        ],
+    );
+    check(
+        &task("dependsOn: [b]"),
+        &["w.yaml:7:3: dsl.unknown-key: unknown key 'dependsOn' (did you mean 'depends_on'?)"],
+    );
+    check(
+        &task("needs: [b]"),
+        &[
+            "w.yaml:7:3: dsl.unknown-key: unknown key 'needs' (known are id, name, agent, action, params, depends_on, when, for_each, trigger, retry, timeout, resources, priority, pools, on_denied, compensate, cache, sla)",
+        ],
+    );
+    check(
+        "name: [w]\ntasks: {}\n",
+        &[
+            "w.yaml:1:7: dsl.wrong-type: 'name' must be a text, but is a list",
+            "w.yaml:2:8: dsl.bad-value: there are no tasks (add at least one)",
+        ],
+    );
+    check(
+        "name: w\ntasks: 3\n",
+        &[
+            "w.yaml:2:8: dsl.wrong-type: 'tasks' must be a list of tasks, or an object of ids with tasks, but is a number",
+        ],
+    );
+    check(
+        "name: w\ntasks: [3, {}]\n",
+        &[
+            "w.yaml:2:9: dsl.wrong-type: 'tasks[0]' must be an object, but is a number",
+            "w.yaml:2:12: dsl.missing-key: 'id' is missing (add it)",
+            "w.yaml:2:12: dsl.missing-key: 'agent' is missing (add it)",
+            "w.yaml:2:12: dsl.missing-key: 'action' is missing (add it)",
+        ],
+    );
     check(
         "name: ''\npriority: 11\nsla: {task_max_seconds: -1}\ninputs: [a]\ntasks: [{id: a, agent: noop, action: run}]\n",
-        &["x"],
+        &[
+            "w.yaml:1:7: dsl.bad-value: '' is not a title (1 to 128 characters on one line)",
+            "w.yaml:2:11: dsl.bad-value: 11 is out of range (a whole number from 1 to 10)",
+            "w.yaml:3:25: dsl.bad-value: -1 is out of range (above 0, at most 2592000)",
+            "w.yaml:4:9: dsl.wrong-type: 'inputs' must be an object of names with default values, but is a list",
+        ],
     );
     check(
         "workflow: {name: w, sla_minutes: 0, tasks: []}\nname: x\ntasks: []\n",
-        &["x"],
+        &[
+            "w.yaml:1:34: dsl.bad-value: 0 is out of range (above 0, at most 2592000)",
+            "w.yaml:1:37: dsl.unknown-key: unknown key 'tasks' (known are name, description, client_id, priority, sla, sla_minutes, inputs)",
+            "w.yaml:2:1: dsl.unknown-key: unknown key 'name' (known are workflow, inputs, tasks)",
+            "w.yaml:3:8: dsl.bad-value: there are no tasks (add at least one)",
+        ],
     );
     check(
         "name: w\ninputs: {a b: 1, c: {required: false}, d: {required: true, default: 1}, e: {default: 1, defualt: 2}}\ntasks: [{id: a, agent: noop, action: run}]\n",
-        &["x"],
+        &[
+            "w.yaml:2:10: dsl.bad-value: 'a b' is not a valid name of an input (use letters, digits, '_', '-' and '.', beginning with a letter, a digit or '_', at most 128)",
+            "w.yaml:2:21: dsl.bad-value: 'inputs.c' is neither required nor has it a default (give it a 'default')",
+            "w.yaml:2:43: dsl.bad-value: 'inputs.d' is required and has a default (remove one of them)",
+            "w.yaml:2:89: dsl.unknown-key: unknown key 'defualt' (did you mean 'default'?)",
+        ],
     );
-    check(&task("params: [1]"), &["x"]);
-    check(&task("priority: urgent"), &["x"]);
-    check(&task("priority: 2.5"), &["x"]);
-    check(&task("timeout: soon"), &["x"]);
-    check(&task("timeout: 0"), &["x"]);
-    check(&task("timeout: [1]"), &["x"]);
-    check(&task("trigger: all_sucess"), &["x"]);
+    check(
+        &task("params: [1]"),
+        &["w.yaml:7:11: dsl.wrong-type: 'params' must be an object, but is a list"],
+    );
+    check(
+        &task("priority: urgent"),
+        &[
+            "w.yaml:7:13: dsl.bad-value: 'urgent' is not a priority (1 to 10, 10 most urgent, or low, normal, high, critical)",
+        ],
+    );
+    check(
+        &task("priority: 2.5"),
+        &["w.yaml:7:13: dsl.bad-value: 2.5 is out of range (a whole number from 1 to 10)"],
+    );
+    check(
+        &task("timeout: soon"),
+        &[
+            "w.yaml:7:12: dsl.bad-value: 'soon' is not a duration (a number of seconds, or a text like '30s', '5m', '2h', '1h30m', '500ms'; at most 30 days)",
+        ],
+    );
+    check(
+        &task("timeout: 0"),
+        &[
+            "w.yaml:7:12: dsl.bad-value: 0 is not a duration (a number of seconds, or a text like '30s', '5m', '2h', '1h30m', '500ms'; at most 30 days)",
+        ],
+    );
+    check(
+        &task("timeout: [1]"),
+        &["w.yaml:7:12: dsl.wrong-type: 'timeout' must be a duration, but is a list"],
+    );
+    check(
+        &task("trigger: all_sucess"),
+        &["w.yaml:7:12: dsl.bad-value: 'all_sucess' is not allowed here (did you mean 'all_success'?)"],
+    );
     check(
         &task("retry: {max_retries: 101, backoff_base_s: 9, backoff_max_s: 1}"),
-        &["x"],
+        &[
+            "w.yaml:7:10: dsl.bad-value: 'backoff_base_s' 9 is above 'backoff_max_s' 1 (raise the maximum)",
+            "w.yaml:7:24: dsl.bad-value: 101 is out of range (a whole number from 0 to 100)",
+        ],
     );
-    check(&task("resources: {class: tpu, memory_gb: 0}"), &["x"]);
-    check(&task("pools: [ok, not ok, 3]"), &["x"]);
-    check(&task("compensate: {agent: x}"), &["x"]);
-    check(&task("cache: yes"), &["x"]);
-    check(&task("sla: {workflow_max_seconds: 1}"), &["x"]);
-    check(&task("on_denied: retry"), &["x"]);
+    check(
+        &task("resources: {class: tpu, memory_gb: 0}"),
+        &[
+            "w.yaml:7:22: dsl.bad-value: 'tpu' is not allowed here (did you mean 'cpu'?)",
+            "w.yaml:7:38: dsl.bad-value: 0 is out of range (above 0, at most 1000000)",
+        ],
+    );
+    check(
+        &task("pools: [ok, not ok, 3]"),
+        &[
+            "w.yaml:7:15: dsl.bad-value: 'not ok' is not a valid name of a pool (use letters, digits, '_', '-' and '.', beginning with a letter, a digit or '_', at most 128)",
+            "w.yaml:7:23: dsl.wrong-type: 'tasks[0].pools[2]' must be a text, but is a number",
+        ],
+    );
+    check(
+        &task("compensate: {agent: x}"),
+        &["w.yaml:7:15: dsl.missing-key: 'action' is missing (add it)"],
+    );
+    check(
+        &task("cache: yes"),
+        &["w.yaml:7:10: dsl.wrong-type: 'cache' must be true or false, but is a text"],
+    );
+    check(
+        &task("sla: {workflow_max_seconds: 1}"),
+        &[
+            "w.yaml:7:31: dsl.bad-value: 'workflow_max_seconds' has no meaning for one task (move it to the workflow's 'sla')",
+        ],
+    );
+    check(
+        &task("on_denied: retry"),
+        &["w.yaml:7:14: dsl.bad-value: 'retry' is not allowed here (one of skip, fail, hold)"],
+    );
 }
 
 #[test]
@@ -89,26 +250,39 @@ fn ids_and_dependencies() {
         &tasks(
             "- {agent: noop, action: run}\n- {id: a b, agent: noop, action: run}\n- {id: -x, agent: noop, action: run}\n",
         ),
-        &["x"],
+        &[
+            "w.yaml:4:3: dsl.missing-key: 'id' is missing (add it)",
+            "w.yaml:5:8: dsl.bad-value: 'a b' is not a valid name (use letters, digits, '_', '-' and '.', beginning with a letter, a digit or '_', at most 128)",
+            "w.yaml:6:8: dsl.bad-value: '-x' is not a valid name (use letters, digits, '_', '-' and '.', beginning with a letter, a digit or '_', at most 128)",
+        ],
     );
-    check(&tasks("- {id: a, name: b, agent: noop, action: run}\n"), &["x"]);
+    check(
+        &tasks("- {id: a, name: b, agent: noop, action: run}\n"),
+        &["w.yaml:4:17: dsl.bad-value: both 'id' and 'name' are given (keep 'id')"],
+    );
     check(
         "name: w\ntasks:\n  a: {id: b, agent: noop, action: run}\n  'b c': {agent: noop, action: run}\n",
-        &["x"],
+        &[
+            "w.yaml:3:11: dsl.bad-value: 'id' differs from the task's key 'a' (remove 'id')",
+            "w.yaml:4:3: dsl.bad-value: 'b c' is not a valid task id (use letters, digits, '_', '-' and '.', beginning with a letter, a digit or '_', at most 128)",
+        ],
     );
     check(
         &tasks("- {id: a, agent: noop, action: run}\n- {id: a, agent: noop, action: run}\n"),
-        &["x"],
+        &["w.yaml:5:8: dsl.duplicate-id: two tasks have the id 'a': tasks[0] and tasks[1] (rename one)"],
     );
     check(
         &tasks(
             "- {id: load, agent: noop, action: run}\n- {id: b, agent: noop, action: run, depends_on: [laod, x]}\n",
         ),
-        &["x"],
+        &[
+            "w.yaml:5:50: dsl.unknown-dependency: task 'b' depends on 'laod', which does not exist (did you mean 'load'?)",
+            "w.yaml:5:56: dsl.unknown-dependency: task 'b' depends on 'x', which does not exist (add the task, or remove the dependency)",
+        ],
     );
     check(
         &tasks("- {id: a, agent: noop, action: run, depends_on: [a]}\n"),
-        &["x"],
+        &["w.yaml:4:50: dsl.self-dependency: task 'a' depends on itself (remove it from 'depends_on')"],
     );
     check(
         &tasks(
@@ -120,7 +294,10 @@ fn ids_and_dependencies() {
 - {id: f, agent: noop, action: run, depends_on: [e]}
 ",
         ),
-        &["x"],
+        &[
+            "w.yaml:4:49: dsl.cycle: 3 tasks wait for each other: a -> c -> b -> a ('->' reads 'depends on'; remove one of these dependencies)",
+            "w.yaml:7:53: dsl.cycle: 2 tasks wait for each other: d -> e -> d ('->' reads 'depends on'; remove one of these dependencies)",
+        ],
     );
 }
 
@@ -134,26 +311,56 @@ fn dead_tasks() {
 - {id: d, agent: noop, action: run, depends_on: [a], trigger: all_done}
 ",
         ),
-        &["x"],
+        &[
+            "w.yaml:4:43: warning: dsl.dead-task: task 'a' can never run: its condition is always false (remove it, or change the condition)",
+            "w.yaml:5:8: warning: dsl.dead-task: task 'b' can never run: it needs the success of 'a', which never runs (remove it, or change the condition)",
+            "w.yaml:6:8: warning: dsl.dead-task: task 'c' can never run: it needs the success of 'a', which never runs (remove it, or change the condition)",
+        ],
     );
-    check(&task("trigger: any_success"), &["x"]);
+    check(
+        &task("trigger: any_success"),
+        &[
+            "w.yaml:7:12: dsl.dead-task: task 'a' can never run: 'any_success' of no tasks (add 'depends_on', or remove 'trigger')",
+        ],
+    );
 }
 
 #[test]
 fn references() {
     check(
         &task("params: {x: ['${inputs.row} ${inputs.deep.y} ${inputs.rows.z} ${inputs[0]}']}"),
-        &["x"],
+        &[
+            "w.yaml:7:16: dsl.bad-reference: unknown input 'row' (did you mean 'rows'?)",
+            "w.yaml:7:16: dsl.bad-reference: 'inputs.deep.y': the default of 'deep' has no such part, it is an object (correct the path, or the default)",
+            "w.yaml:7:16: dsl.bad-reference: 'inputs.rows.z': the default of 'rows' has no such part, it is a number (correct the path, or the default)",
+            "w.yaml:7:16: dsl.bad-reference: 'inputs[0]': 'inputs' is no list (write 'inputs.name')",
+        ],
     );
     check(
         &task("params: {x: '${HOME} ${input.rows} ${', y: '${a b}'}"),
-        &["x"],
+        &[
+            "w.yaml:7:15: dsl.bad-reference: unknown variable 'HOME' (known are inputs, tasks, run, item, item_index; '$${' is the text '${')",
+            "w.yaml:7:15: dsl.bad-reference: unknown variable 'input' (did you mean 'inputs'?)",
+            "w.yaml:7:15: dsl.bad-reference: unclosed '${' (close it with '}', or write '$${' for the text '${')",
+            "w.yaml:7:46: dsl.bad-reference: malformed reference 'a b' (only '.key', '[index]' and '[\"key\"]' may follow; use 'when' to compute)",
+        ],
     );
     check(
         &task("params: {x: '${tasks.b.output} ${tasks.a.output} ${tasks} ${tasks.a.result}'}"),
-        &["x"],
+        &[
+            "w.yaml:7:15: dsl.bad-reference: 'tasks.b.output' refers to the unknown task 'b' (add the task, or remove the reference)",
+            "w.yaml:7:15: dsl.bad-reference: 'tasks.a.output' is the task's own result (refer to an upstream task)",
+            "w.yaml:7:15: dsl.bad-reference: 'tasks' names no task (write 'tasks.id.output' or 'tasks[\"id\"].output')",
+            "w.yaml:7:15: dsl.bad-reference: 'tasks.a.result': a task has only 'output' and 'status' (write 'tasks.a.output' or 'tasks.a.status')",
+        ],
     );
-    check(&task("params: {x: '${item} ${item_index}'}"), &["x"]);
+    check(
+        &task("params: {x: '${item} ${item_index}'}"),
+        &[
+            "w.yaml:7:15: dsl.bad-reference: 'item' exists only in a task with 'for_each' (add 'for_each', or refer to something else)",
+            "w.yaml:7:15: dsl.bad-reference: 'item_index' exists only in a task with 'for_each' (add 'for_each', or refer to something else)",
+        ],
+    );
     check(
         &tasks(
             "- {id: a, agent: noop, action: run, for_each: '[1]'}
@@ -161,22 +368,56 @@ fn references() {
 - {id: c, agent: noop, action: run, depends_on: a, params: {x: '${tasks.b.output}'}}
 ",
         ),
-        &["x"],
+        &["w.yaml:5:64: dsl.bad-reference: 'tasks.a.output.y': 'a' has 'for_each', so its output is a list (write 'tasks.a.output' or 'tasks.a.output[0]')", "w.yaml:5:90: dsl.bad-reference: 'tasks.a.status.z': a task has only 'output' and 'status' (write 'tasks.a.output' or 'tasks.a.status')", "w.yaml:6:64: dsl.bad-reference: task 'c' refers to 'b', which does not run before it (add 'b' to 'depends_on')"],
     );
 }
 
 #[test]
 fn expressions() {
-    check(&task("when: inputs.rows >"), &["x"]);
+    check(
+        &task("when: inputs.rows >"),
+        &[
+            "w.yaml:7:9: dsl.bad-expression: 'inputs.rows >' does not compile: mismatched input '<EOF>' expecting expression (at 1:14 of the expression) (see the CEL section of the DSL reference)",
+        ],
+    );
     check(
         &task("when: inputs.row > 1 && tasks.b.status == 'SUCCESS' && unknown"),
-        &["x"],
+        &[
+            "w.yaml:7:9: dsl.bad-reference: unknown input 'row' (did you mean 'rows'?)",
+            "w.yaml:7:9: dsl.bad-reference: 'tasks.b.status' refers to the unknown task 'b' (add the task, or remove the reference)",
+            "w.yaml:7:9: dsl.bad-reference: unknown variable 'unknown' (known are inputs, tasks, run, item, item_index)",
+        ],
     );
-    check(&task("when: 1 + 1"), &["x"]);
-    check(&task("when: [1]"), &["x"]);
-    check(&task("for_each: 3"), &["x"]);
-    check(&task("for_each: '3'"), &["x"]);
-    check(&task("for_each: item.x"), &["x"]);
-    check(&task("when: tasks.filter(t, true) == []"), &["x"]);
-    check(&task("when: matches('a', 'b')"), &["x"]);
+    check(
+        &task("when: 1 + 1"),
+        &["w.yaml:7:9: dsl.bad-expression: the condition is always 2 (it must give true or false)"],
+    );
+    check(
+        &task("when: [1]"),
+        &["w.yaml:7:9: dsl.bad-expression: the condition is always [1] (it must give true or false)"],
+    );
+    check(
+        &task("for_each: 3"),
+        &["w.yaml:7:13: dsl.wrong-type: 'for_each' must be a CEL expression or a list, but is a number"],
+    );
+    check(
+        &task("for_each: '3'"),
+        &["w.yaml:7:13: dsl.bad-expression: this is always 3 (it must give a list)"],
+    );
+    check(
+        &task("for_each: item.x"),
+        &["w.yaml:7:13: dsl.bad-reference: 'item.x' has no value here (it exists only in 'params')"],
+    );
+    check(
+        &task("when: tasks.filter(t, true) == []"),
+        &[
+            "w.yaml:7:9: dsl.bad-reference: 'tasks' names no task (write 'tasks.id.output' or 'tasks[\"id\"].output')",
+        ],
+    );
+    check(
+        &task("when: matches('a', 'b')"),
+        &[
+            "w.yaml:7:9: dsl.bad-expression: 'matches('a', 'b')' does not compile: unknown function 'matches' (known are bool, bytes, contains, double, dyn, endsWith, has, int, size, startsWith, string, type, uint, and the macros all, exists, exists_one, filter, has, map) (see the CEL section of the DSL reference)",
+        ],
+    );
 }

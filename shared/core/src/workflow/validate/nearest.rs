@@ -13,7 +13,7 @@ pub(in crate::workflow) fn nearest<'a>(
         .into_iter()
         .filter(|candidate| candidate.len().abs_diff(name.len()) <= tolerated && name.len() <= NAME_BYTES_MAX)
         .map(|candidate| (distance(name.as_bytes(), candidate.as_bytes()), candidate))
-        .filter(|(distance, _)| *distance <= tolerated)
+        .filter(|(distance, _)| *distance <= tolerated && *distance < name.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -50,5 +50,6 @@ mod tests {
         assert_eq!(nearest("agnet", keys), Some("agent"));
         assert_eq!(nearest("retries", keys), None);
         assert_eq!(nearest("", keys), None);
+        assert_eq!(nearest("x", ["y"]), None);
     }
 }

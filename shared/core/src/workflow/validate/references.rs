@@ -258,7 +258,8 @@ impl Checker<'_, '_, '_> {
             (Some(Step::Key(field)), _) if field == "output" => {}
             _ => {
                 let message = format!("'{reference}': a task has only 'output' and 'status'");
-                return self.complain(site, message, format!("write 'tasks.{id}.output'"));
+                let remedy = format!("write 'tasks.{id}.output' or 'tasks.{id}.status'");
+                return self.complain(site, message, remedy);
             }
         }
         if upstream == site.task {

@@ -3,7 +3,8 @@
 use super::fields::{Fields, Place, wrong_type};
 use super::report::Report;
 use super::values::{
-    boolean, delay_seconds, duration_ms, gigabytes, is_name, name, priority, quote, text, title, whole, word,
+    NAME_RULE, boolean, delay_seconds, duration_ms, gigabytes, is_name, name, priority, quote, text, title,
+    whole, word,
 };
 use super::workflow::sla;
 use crate::workflow::definition::{
@@ -123,8 +124,7 @@ fn id<'n>(fields: &Fields<'n, '_, 18>, key: Option<(&'n str, u32)>, report: &mut
         (Some((key, at)), None) => {
             if !is_name(key) {
                 let message = format!("{} is not a valid task id", quote(key));
-                let remedy = "use letters, digits, '_', '-' and '.', at most 128, beginning with no sign";
-                report.error(at, Code::BadValue, fields.place(), message, remedy);
+                report.error(at, Code::BadValue, fields.place(), message, NAME_RULE);
             }
             (key, at)
         }
@@ -298,13 +298,7 @@ fn pools(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<Vec<
     for (pool, at) in texts(node, place, report)? {
         if !is_name(pool) {
             let message = format!("{} is not a valid name of a pool", quote(pool));
-            report.error(
-                at,
-                Code::BadValue,
-                place,
-                message,
-                "use letters, digits, '_', '-' and '.'",
-            );
+            report.error(at, Code::BadValue, place, message, NAME_RULE);
         } else if !pools.iter().any(|known| known == pool) {
             pools.push(pool.to_owned());
         }

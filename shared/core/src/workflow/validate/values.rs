@@ -7,6 +7,9 @@ use crate::workflow::problem::Code;
 
 /// Longest name (of a task, agent, pool, ...), in characters.
 pub(in crate::workflow) const NAME_CHARS_MAX: usize = 128;
+/// What [`is_name`] accepts.
+pub(super) const NAME_RULE: &str =
+    "use letters, digits, '_', '-' and '.', beginning with a letter, a digit or '_', at most 128";
 /// Longest duration that can be asked for, in seconds: 30 days.
 const SECONDS_MAX: f64 = 30.0 * 24.0 * 3600.0;
 
@@ -42,13 +45,8 @@ pub(super) fn title(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> 
 pub(super) fn name<'n>(node: &'n Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<&'n str> {
     let text = text(node, place, report)?;
     if !is_name(text) {
-        report.error(
-            node.at,
-            Code::BadValue,
-            place,
-            format!("{} is not a valid name", quote(text)),
-            "use letters, digits, '_', '-' and '.', beginning with a letter, a digit or '_', at most 128",
-        );
+        let message = format!("{} is not a valid name", quote(text));
+        report.error(node.at, Code::BadValue, place, message, NAME_RULE);
         return None;
     }
     Some(text)

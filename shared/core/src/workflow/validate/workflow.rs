@@ -9,7 +9,7 @@ use super::graph::Graph;
 use super::references;
 use super::report::Report;
 use super::task::{self, Source};
-use super::values::{is_name, priority, quote, seconds, text, title};
+use super::values::{NAME_RULE, is_name, priority, quote, seconds, text, title};
 use crate::workflow::definition::{Header, SlaSpec, Task, Workflow};
 use crate::workflow::document::{Content, Node};
 use crate::workflow::limits::Limits;
@@ -112,13 +112,7 @@ fn inputs(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<BTr
         let place = Place::Key(place, &entry.key);
         if !is_name(&entry.key) {
             let message = format!("{} is not a valid name of an input", quote(&entry.key));
-            report.error(
-                entry.key_at,
-                Code::BadValue,
-                &place,
-                message,
-                "use letters, digits, '_' and '-'",
-            );
+            report.error(entry.key_at, Code::BadValue, &place, message, NAME_RULE);
         }
         inputs.insert(entry.key.to_string(), default_value(&entry.value, &place, report));
     }
