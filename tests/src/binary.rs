@@ -19,10 +19,13 @@ pub fn path() -> PathBuf {
         .clone()
 }
 
-/// A command of the program, started in the root of the repository.
+/// A command of the program, started in the root of the repository, unimpressed by the settings of whoever runs the tests.
 pub fn orchestrator() -> Command {
     let mut command = Command::new(path());
     command.current_dir(root()).stdin(Stdio::null());
+    for variable in orchestrator_engine::env_vars::READ {
+        command.env_remove(variable);
+    }
     command
 }
 
