@@ -352,7 +352,7 @@ pub struct HoldConfig {
     pub recheck: Option<String>,
 }
 
-/// The two forms of [`HoldConfig`], for the published schema.
+/// A reason, or a reason and after how long to ask again.
 #[derive(JsonSchema)]
 #[schemars(untagged, deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used")]

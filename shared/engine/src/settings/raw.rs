@@ -203,7 +203,7 @@ pub struct Duration {
     pub millis: u64,
 }
 
-/// The two forms of [`Duration`], for the published schema.
+/// A duration: a number of seconds, or a text.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -264,8 +264,12 @@ pub fn json_schema() -> serde_json::Value {
     let generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<FileConfig>().to_value();
     // Schemas are made from the names that are written; the second name that is read is added here.
-    let interval = schema.pointer("/$defs/SlaConfig/properties/check_interval_seconds").cloned();
-    let sla = schema.pointer_mut("/$defs/SlaConfig/properties").and_then(serde_json::Value::as_object_mut);
+    let interval = schema
+        .pointer("/$defs/SlaConfig/properties/check_interval_seconds")
+        .cloned();
+    let sla = schema
+        .pointer_mut("/$defs/SlaConfig/properties")
+        .and_then(serde_json::Value::as_object_mut);
     if let (Some(interval), Some(sla)) = (interval, sla) {
         sla.insert("check_interval_s".to_owned(), interval);
     }
