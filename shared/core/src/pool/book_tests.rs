@@ -1,3 +1,5 @@
+//! The rules of pools, by example and for any sequence of requests.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Configuration files: what is accepted, what is refused and where, and what the values become.
+
 use orchestrator_core::policy::{PolicyConfig, cases};
 use orchestrator_core::workflow::typed;
 

@@ -1,3 +1,5 @@
+//! What expressions accept, what they give, and where their bounds are.
+
 use std::collections::BTreeMap;
 
 use serde_json::json;

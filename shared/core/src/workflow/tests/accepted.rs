@@ -1,3 +1,5 @@
+//! Documents that are accepted, and the workflows they become.
+
 use serde_json::json;
 
 use super::*;
