@@ -1,0 +1,103 @@
+//! What has happened at all: a fault that never occurs tests nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Counts by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage(BTreeMap<&'static str, u64>);
+
+impl Coverage {
+    /// Counts one.
+    pub fn hit(&mut self, name: &'static str) {
+        *self.0.entry(name).or_default() += 1;
+    }
+
+    /// Adds the counts of another.
+    pub fn add(&mut self, other: &Coverage) {
+        for (name, count) in &other.0 {
+            *self.0.entry(name).or_default() += count;
+        }
+    }
+
+    /// How often it happened.
+    pub fn count(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    /// What [`EXPECTED`] names and did not happen.
+    pub fn missing(&self) -> Vec<&'static str> {
+        EXPECTED
+            .iter()
+            .copied()
+            .filter(|name| self.count(name) == 0)
+            .collect()
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.0.keys().map(|name| name.len()).max().unwrap_or(0);
+        self.0
+            .iter()
+            .try_for_each(|(name, count)| writeln!(f, "  {name:width$} {count:>12}"))
+    }
+}
+
+/// Events, faults and actions that a large number of seeds must have had.
+pub const EXPECTED: &[&str] = &[
+    "agent dies",
+    "agent hangs",
+    "agent is late",
+    "agent repeats itself",
+    "append conflict",
+    "append stored, answer lost",
+    "call refused",
+    "clock backward",
+    "clock forward",
+    "crash after append",
+    "crash after taking slots",
+    "crash elsewhere",
+    "event AttemptFailed",
+    "event ChoiceMade",
+    "event GroupReopened",
+    "event GroupSucceeded",
+    "event ReportRefused",
+    "event RunAdmitted",
+    "event RunCancelled",
+    "event RunFailed",
+    "event RunPaused",
+    "event RunPriorityChanged",
+    "event RunReopened",
+    "event RunResumed",
+    "event RunSubmitted",
+    "event RunSucceeded",
+    "event TaskApproved",
+    "event TaskCancelled",
+    "event TaskCheckpointed",
+    "event TaskExpanded",
+    "event TaskFailed",
+    "event TaskHeld",
+    "event TaskProgressed",
+    "event TaskQueued",
+    "event TaskReady",
+    "event TaskReset",
+    "event TaskSkipped",
+    "event TaskStarted",
+    "event TaskSucceeded",
+    "held Approval",
+    "held Denied",
+    "held Policy",
+    "held Pool",
+    "held Window",
+    "message delayed",
+    "message duplicated",
+    "message redelivered",
+    "message reordered",
+    "operator accepted",
+    "operator refused",
+    "process restarted",
+    "run waited for its place",
+    "sweep",
+    "timeout",
+];

@@ -1,0 +1,470 @@
+//! What must hold, judged by the journals alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
+use orchestrator_core::policy::{HoldReason, Policy, PoolDemand, Verdict};
+use orchestrator_core::run::{Event, FailureClass, ReportKind, RunState, RunStatus, TaskStatus, invariants};
+use orchestrator_core::time::Timestamp;
+use orchestrator_core::workflow::Workflow;
+use orchestrator_engine::decision::admission_pool;
+use orchestrator_engine::record;
+
+use super::coverage::Coverage;
+use crate::memory::{MemoryJournal, MemoryPools, MemorySessions};
+
+/// The judge: folds every journal by itself and checks each append.
+#[derive(Debug)]
+pub struct Oracle {
+    policy: Arc<Policy>,
+    places: u32,
+    runs: BTreeMap<RunId, Mirror>,
+    definitions: BTreeMap<RunId, Arc<Workflow>>,
+    /// How agents really ended.
+    succeeded: BTreeSet<AttemptKey>,
+    coverage: Coverage,
+}
+
+#[derive(Debug)]
+struct Mirror {
+    state: RunState,
+    seq: u64,
+    /// Successes recorded so far, by node and epoch.
+    successes: BTreeSet<(NodeIx, u32)>,
+    /// An operator started it again, which needs no place.
+    was_reopened: bool,
+}
+
+impl Oracle {
+    /// A judge of runs under this policy.
+    pub fn new(policy: Arc<Policy>, places: u32) -> Oracle {
+        Oracle {
+            policy,
+            places,
+            runs: BTreeMap::new(),
+            definitions: BTreeMap::new(),
+            succeeded: BTreeSet::new(),
+            coverage: Coverage::default(),
+        }
+    }
+
+    /// Makes a run's definition known.
+    pub fn expect_run(&mut self, run: RunId, workflow: Arc<Workflow>) {
+        self.definitions.insert(run, workflow);
+    }
+
+    /// An agent has ended its attempt like this.
+    pub fn agent_ended(&mut self, key: AttemptKey, kind: &ReportKind) {
+        if matches!(kind, ReportKind::Success { .. }) {
+            self.succeeded.insert(key);
+        }
+    }
+
+    /// A client was told that its run is stored.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn acknowledged(&self, run: RunId) -> Result<(), String> {
+        match self.runs.contains_key(&run) {
+            true => Ok(()),
+            false => Err(format!(
+                "DURABLE broken: run {run} was acknowledged and is not stored"
+            )),
+        }
+    }
+
+    /// Reads what was appended to a run, checks it, and says it in words.
+    ///
+    /// # Errors
+    /// With the first broken rule.
+    pub fn observe(&mut self, run: RunId, journal: &MemoryJournal) -> Result<Vec<String>, String> {
+        let known = self.runs.get(&run).map_or(0, |mirror| mirror.seq);
+        let mut facts = Vec::new();
+        for append in journal.read(run, known) {
+            let (at, events) =
+                record::decode(&append.record).map_err(|error| format!("RECORD broken: {error}"))?;
+            if record::encode(at, &events) != append.record {
+                return Err(format!(
+                    "RECORD broken: append {} of {run} encodes differently again",
+                    append.seq
+                ));
+            }
+            for event in &events {
+                facts.push(format!("{run} {} {event:?}", append.seq));
+                self.event(run, event, at)?;
+            }
+            let mirror = self
+                .runs
+                .get_mut(&run)
+                .ok_or("the first event is not the submission")?;
+            mirror.seq += 1;
+            if append.seq != mirror.seq {
+                return Err(format!(
+                    "JOURNAL broken: append {} follows {}",
+                    append.seq,
+                    mirror.seq - 1
+                ));
+            }
+            invariants::check(&mirror.state).map_err(|violation| violation.to_string())?;
+        }
+        Ok(facts)
+    }
+
+    fn event(&mut self, run: RunId, event: &Event, at: Timestamp) -> Result<(), String> {
+        self.coverage.hit(name_of(event));
+        if let Event::RunSubmitted(submission) = event {
+            if submission.needs_admission {
+                self.coverage.hit("run waited for its place");
+            }
+            let workflow = Arc::clone(self.definitions.get(&run).ok_or("nobody submitted this run")?);
+            let state = RunState::submitted(workflow, Arc::clone(submission), at);
+            let mirror = Mirror {
+                state,
+                seq: 0,
+                successes: BTreeSet::new(),
+                was_reopened: false,
+            };
+            return match self.runs.insert(run, mirror) {
+                None => Ok(()),
+                Some(_) => Err(format!("JOURNAL broken: {run} was submitted twice")),
+            };
+        }
+        let mirror = self
+            .runs
+            .get_mut(&run)
+            .ok_or("an event of a run that was not submitted")?;
+        mirror.check(event, at, &self.succeeded)?;
+        match event {
+            Event::TaskHeld { hold, .. } => self.coverage.hit(held_name(*hold)),
+            Event::AttemptFailed { failure, .. } | Event::TaskFailed { failure, .. }
+                if failure.class == FailureClass::Timeout =>
+            {
+                self.coverage.hit("timeout");
+            }
+            _ => {}
+        }
+        mirror.state.evolve(event, at);
+        Ok(())
+    }
+
+    /// A kept session is what its journal says (RUN-5).
+    ///
+    /// # Errors
+    /// With the first difference.
+    pub fn check_session(&self, sessions: &MemorySessions, run: RunId) -> Result<(), String> {
+        let Some(mirror) = self.runs.get(&run) else {
+            return Ok(());
+        };
+        let check = |session: &orchestrator_engine::drive::Session| {
+            if session.seq() != mirror.seq {
+                return Ok(());
+            }
+            invariants::check_replay(session.state(), &mirror.state)
+                .map_err(|violation| violation.to_string())
+        };
+        sessions.with(run, check).unwrap_or(Ok(()))
+    }
+
+    /// POOL-1 and POOL-2: what is live holds its slots, and what is live together fits.
+    ///
+    /// # Errors
+    /// With the first attempt or pool that breaks it.
+    pub fn check_slots(&self, pools: &MemoryPools) -> Result<(), String> {
+        let mut used: BTreeMap<&str, u32> = BTreeMap::new();
+        for mirror in self.runs.values() {
+            for (key, demands) in live_demands(&mirror.state) {
+                if !pools.holds(key) {
+                    return Err(format!("POOL-2 broken: {key} is live and holds no slots"));
+                }
+                for PoolDemand { pool, slots } in demands {
+                    *used.entry(pool).or_default() += slots;
+                }
+            }
+        }
+        for (pool, used) in used {
+            let capacity = self.policy.capacities().get(pool).copied().unwrap_or(0);
+            if used > capacity {
+                return Err(format!(
+                    "POOL-1 broken: live attempts use {used} of {capacity} slots of {pool}"
+                ));
+            }
+        }
+        let mut admitted: BTreeMap<&str, u32> = BTreeMap::new();
+        for Mirror {
+            state, was_reopened, ..
+        } in self.runs.values()
+        {
+            let counts = state.submission.needs_admission && !was_reopened;
+            if counts && state.admitted_at.is_some() && !state.status.is_terminal() {
+                *admitted.entry(&state.submission.client_id).or_default() += 1;
+            }
+        }
+        match admitted.into_iter().find(|(_, count)| *count > self.places) {
+            Some((client, count)) => Err(format!(
+                "POOL-1 broken: {count} runs of {client}, {} places",
+                self.places
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// POOL-2 and POOL-3 once nothing is on its way: exactly what is live holds slots, and nobody waits for free ones.
+    ///
+    /// # Errors
+    /// With what leaked.
+    pub fn check_leases_at_rest(&self, pools: &MemoryPools) -> Result<(), String> {
+        self.check_slots(pools)?;
+        for key in pools.holders() {
+            let is_held = self
+                .runs
+                .get(&key.run)
+                .is_some_and(|mirror| match key.is_admission() {
+                    true => !mirror.state.status.is_terminal() && mirror.state.status != RunStatus::Pending,
+                    false => mirror.state.is_live_attempt(key),
+                });
+            if !is_held {
+                return Err(format!("POOL-2 broken: {key} holds slots and is not live"));
+            }
+        }
+        match pools
+            .usage_now()
+            .iter()
+            .find(|pool| pool.waiting > 0 && pool.used == 0)
+        {
+            Some(pool) => Err(format!(
+                "POOL-3 broken: {} wait for {}, which is free",
+                pool.waiting, pool.pool
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The leases that the journals say are held: what a restarted process starts with.
+    pub fn leases(&self) -> Vec<(AttemptKey, Vec<PoolDemand>)> {
+        let mut leases = Vec::new();
+        for Mirror { state, .. } in self.runs.values() {
+            let has_place = state.submission.needs_admission && state.admitted_at.is_some();
+            if has_place && !state.status.is_terminal() {
+                let place = admission_pool(&state.submission.client_id);
+                leases.push((AttemptKey::admission(state.id()), vec![place]));
+            }
+            leases.extend(live_demands(state).map(|(key, demands)| (key, demands.to_vec())));
+        }
+        leases
+    }
+
+    /// Every stored run.
+    pub fn runs(&self) -> Vec<RunId> {
+        self.runs.keys().copied().collect()
+    }
+
+    /// Runs that have not ended.
+    pub fn active_runs(&self) -> Vec<RunId> {
+        let active = self
+            .runs
+            .iter()
+            .filter(|(_, mirror)| !mirror.state.status.is_terminal());
+        active.map(|(run, _)| *run).collect()
+    }
+
+    /// The state a journal gives.
+    ///
+    /// # Panics
+    /// When the run is not stored.
+    pub fn state(&self, run: RunId) -> &RunState {
+        &self.runs[&run].state
+    }
+
+    /// When the next thing is due in any run.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let active = self
+            .runs
+            .values()
+            .filter(|mirror| !mirror.state.status.is_terminal());
+        active.filter_map(|mirror| mirror.state.next_due()).min()
+    }
+
+    /// Runs for which something is due by now.
+    pub fn runs_due(&self, now: Timestamp) -> Vec<RunId> {
+        let due = |mirror: &Mirror| {
+            !mirror.state.status.is_terminal() && mirror.state.next_due().is_some_and(|due| due <= now)
+        };
+        self.runs
+            .iter()
+            .filter(|(_, mirror)| due(mirror))
+            .map(|(run, _)| *run)
+            .collect()
+    }
+
+    /// Whether all that is due is asking a rule again that holds a task.
+    pub fn only_rechecks_due(&self) -> bool {
+        self.runs
+            .values()
+            .filter(|mirror| !mirror.state.status.is_terminal())
+            .all(|Mirror { state, .. }| {
+                let is_recheck = |index: usize| {
+                    let node = state.node(NodeIx::new(index));
+                    node.due_at.is_none() || node.hold == Some(HoldReason::Policy)
+                };
+                let decides = state.status == RunStatus::Running && state.ready().next().is_some();
+                !decides && (0..state.nodes().len()).all(is_recheck)
+            })
+    }
+
+    /// What has been recorded.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// Every run that has not ended, for a report.
+    pub fn describe(&self) -> String {
+        let describe = |run: &RunId| {
+            let state = self.state(*run);
+            let nodes = (0..state.nodes().len())
+                .map(NodeIx::new)
+                .filter(|node| !state.node(*node).retired);
+            let shown: Vec<String> = nodes
+                .map(|node| {
+                    let entry = state.node(node);
+                    let hold = entry
+                        .hold
+                        .map(|hold| format!(" for {hold:?}"))
+                        .unwrap_or_default();
+                    format!("{} {}{hold}", state.name_of(node), entry.status)
+                })
+                .collect();
+            format!("{run} {}: {}", state.status, shown.join(", "))
+        };
+        self.active_runs()
+            .iter()
+            .map(describe)
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+}
+
+impl Mirror {
+    /// What must hold of one event, given everything before it.
+    fn check(
+        &mut self,
+        event: &Event,
+        at: Timestamp,
+        succeeded: &BTreeSet<AttemptKey>,
+    ) -> Result<(), String> {
+        let state = &self.state;
+        let breaks = |rule: &str| Err(format!("{rule} broken by {event:?}"));
+        if state.status.is_terminal()
+            && !matches!(event, Event::RunReopened { .. } | Event::ReportRefused { .. })
+        {
+            return breaks("ENDED");
+        }
+        match event {
+            Event::RunReopened { .. } => self.was_reopened = true,
+            Event::TaskSucceeded { node, .. } => {
+                let key = state.attempt_of(*node);
+                if !state.is_live_attempt(key) || !succeeded.contains(&key) {
+                    return breaks("ONCE (no agent succeeded at the live attempt)");
+                }
+                if !self.successes.insert((*node, key.epoch)) {
+                    return breaks("ONCE");
+                }
+            }
+            Event::TaskQueued {
+                node,
+                attempt,
+                choice,
+                ..
+            } => {
+                let allows = state
+                    .choices
+                    .get(*choice as usize)
+                    .is_some_and(|choice| choice.verdict == Verdict::Allow);
+                if !allows || *attempt != state.node(*node).attempt + 1 || state.is_live(*node) {
+                    return breaks("RUN-2, RUN-4");
+                }
+                if state.status != RunStatus::Running {
+                    return breaks("PAUSED");
+                }
+            }
+            Event::TaskReady { node } => {
+                let entry = state.node(*node);
+                let early = entry.due_at.is_some_and(|due| at < due);
+                if entry.status == TaskStatus::RetryWait && (early || entry.due_at.is_none()) {
+                    return breaks("RETRY (before it was due)");
+                }
+                if entry.status == TaskStatus::Held && early {
+                    return breaks("HOLD (before it was over)");
+                }
+            }
+            Event::AttemptFailed {
+                node,
+                failure,
+                retry_at,
+            } => {
+                let entry = state.node(*node);
+                let rule = state.choice_of(*node).map(|choice| &choice.retry);
+                let allowed = rule.is_some_and(|rule| {
+                    let in_bounds = *retry_at >= at && *retry_at <= at + rule.backoff_max_ms;
+                    rule.auto && entry.attempt <= rule.max_retries && in_bounds
+                });
+                if !allowed || !failure.class.is_retryable() || !state.is_live(*node) {
+                    return breaks("RETRY");
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn live_demands(state: &RunState) -> impl Iterator<Item = (AttemptKey, &[PoolDemand])> {
+    let demands = |key: AttemptKey| {
+        let choice = state.choice_of(key.node)?;
+        (!choice.pools.is_empty()).then_some((key, choice.pools.as_slice()))
+    };
+    state.live().filter_map(demands)
+}
+
+fn held_name(hold: HoldReason) -> &'static str {
+    match hold {
+        HoldReason::Window => "held Window",
+        HoldReason::Pool => "held Pool",
+        HoldReason::Approval => "held Approval",
+        HoldReason::Budget => "held Budget",
+        HoldReason::Policy => "held Policy",
+        HoldReason::Denied => "held Denied",
+    }
+}
+
+fn name_of(event: &Event) -> &'static str {
+    match event {
+        Event::RunSubmitted(_) => "event RunSubmitted",
+        Event::RunAdmitted => "event RunAdmitted",
+        Event::RunPaused { .. } => "event RunPaused",
+        Event::RunResumed { .. } => "event RunResumed",
+        Event::RunCancelled { .. } => "event RunCancelled",
+        Event::RunSucceeded => "event RunSucceeded",
+        Event::RunFailed => "event RunFailed",
+        Event::RunReopened { .. } => "event RunReopened",
+        Event::RunPriorityChanged { .. } => "event RunPriorityChanged",
+        Event::TaskReady { .. } => "event TaskReady",
+        Event::TaskExpanded { .. } => "event TaskExpanded",
+        Event::ChoiceMade { .. } => "event ChoiceMade",
+        Event::TaskQueued { .. } => "event TaskQueued",
+        Event::TaskHeld { .. } => "event TaskHeld",
+        Event::TaskApproved { .. } => "event TaskApproved",
+        Event::TaskStarted { .. } => "event TaskStarted",
+        Event::TaskProgressed { .. } => "event TaskProgressed",
+        Event::TaskCheckpointed { .. } => "event TaskCheckpointed",
+        Event::TaskSucceeded { .. } => "event TaskSucceeded",
+        Event::GroupSucceeded { .. } => "event GroupSucceeded",
+        Event::AttemptFailed { .. } => "event AttemptFailed",
+        Event::TaskFailed { .. } => "event TaskFailed",
+        Event::TaskSkipped { .. } => "event TaskSkipped",
+        Event::TaskCancelled { .. } => "event TaskCancelled",
+        Event::TaskReset { .. } => "event TaskReset",
+        Event::GroupReopened { .. } => "event GroupReopened",
+        Event::ReportRefused { .. } => "event ReportRefused",
+    }
+}
