@@ -4,12 +4,14 @@
 //! - [`binary`]: the `orchestrator` program as users have it
 //! - [`server`]: a running server
 //! - [`http`]: talking to it
+//! - [`requests`]: the same with any method, header and body
 //! - [`wfformat`]: recorded scientific workflows, converted into the DSL
 //! - [`shapes`]: the shapes of such workflows, at any size
 
 pub mod binary;
 pub mod http;
 pub mod repository;
+pub mod requests;
 pub mod server;
 pub mod shapes;
 pub mod wfformat;

@@ -27,6 +27,14 @@ impl Server {
     /// # Panics
     /// When it does not come up; with what it printed.
     pub fn start(data: &Path, configuration: &Path) -> Server {
+        Server::start_with(data, configuration, &[])
+    }
+
+    /// The same with more flags.
+    ///
+    /// # Panics
+    /// When it does not come up; with what it printed.
+    pub fn start_with(data: &Path, configuration: &Path, flags: &[&str]) -> Server {
         let log = data.with_extension("log");
         let file = std::fs::OpenOptions::new()
             .create(true)
@@ -39,7 +47,8 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .arg("--config")
-            .arg(configuration);
+            .arg(configuration)
+            .args(flags);
         let child = command
             .stdout(Stdio::from(file))
             .stderr(Stdio::from(errors))
