@@ -9,6 +9,16 @@ use super::expression::Scope;
 /// The variables that references and expressions of a workflow may read.
 pub const VARIABLES: [&str; 5] = ["inputs", "tasks", "run", "item", "item_index"];
 
+/// The facts of a run that `run` holds.
+pub const RUN_FIELDS: [&str; 6] = [
+    "id",
+    "workflow",
+    "client_id",
+    "inputs",
+    "metadata",
+    "submitted_at",
+];
+
 /// Longest accepted path, in steps.
 const STEPS_MAX: usize = 64;
 

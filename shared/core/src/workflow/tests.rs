@@ -1,6 +1,7 @@
 //! Tests of the DSL as a whole.
 
 mod accepted;
+mod documentation;
 mod generated;
 mod nonsense;
 mod problems;

@@ -54,6 +54,8 @@ fn hint(text: &str, at: u32, message: &str) -> &'static str {
         "indent with spaces, not with tabs"
     } else if before.ends_with('$') && after.starts_with('{') {
         "inside {...} and [...], write references in quotes: \"${...}\""
+    } else if message.starts_with("mapping values") {
+        "put a text that contains ': ' in quotes"
     } else {
         ""
     }

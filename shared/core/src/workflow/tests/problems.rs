@@ -94,6 +94,12 @@ fn text_that_is_no_document() {
         ],
     );
     check(
+        &task("when: size({'a': 1}) == 1"),
+        &[
+            "w.yaml:7:18: dsl.syntax: mapping values are not allowed in this context (put a text that contains ': ' in quotes)",
+        ],
+    );
+    check(
         &task("params: {<<: 1}"),
         &[
             "w.yaml:7:16: dsl.wrong-type: '<<' merges objects, but this is a number (give an alias of an object, or a list of such)",
@@ -352,6 +358,13 @@ fn references() {
             "w.yaml:7:15: dsl.bad-reference: 'tasks.a.output' is the task's own result (refer to an upstream task)",
             "w.yaml:7:15: dsl.bad-reference: 'tasks' names no task (write 'tasks.id.output' or 'tasks[\"id\"].output')",
             "w.yaml:7:15: dsl.bad-reference: 'tasks.a.result': a task has only 'output' and 'status' (write 'tasks.a.output' or 'tasks.a.status')",
+        ],
+    );
+    check(
+        &task("params: {x: '${run.ID} ${run.started}'}"),
+        &[
+            "w.yaml:7:15: dsl.bad-reference: unknown fact of the run 'ID' (did you mean 'id'?)",
+            "w.yaml:7:15: dsl.bad-reference: unknown fact of the run 'started' (known are id, workflow, client_id, inputs, metadata, submitted_at)",
         ],
     );
     check(

@@ -12,7 +12,7 @@ use super::task::Source;
 use crate::workflow::definition::Task;
 use crate::workflow::document::Node;
 use crate::workflow::problem::Code;
-use crate::workflow::reference::{Reference, Step, VARIABLES, describe};
+use crate::workflow::reference::{RUN_FIELDS, Reference, Step, VARIABLES, describe};
 use crate::workflow::{Expression, Template};
 
 /// Checks all references of all tasks.
@@ -166,7 +166,7 @@ impl Checker<'_, '_, '_> {
                     self.complain(site, message, "add 'for_each', or refer to something else");
                 }
             }
-            "run" => {}
+            "run" => self.check_run(reference, site),
             unknown => {
                 let remedy = match (self.report.nearest(unknown, VARIABLES), site.kind) {
                     (Some(known), _) => format!("did you mean '{known}'?"),
@@ -175,6 +175,19 @@ impl Checker<'_, '_, '_> {
                 };
                 self.complain(site, format!("unknown variable '{unknown}'"), remedy);
             }
+        }
+    }
+
+    fn check_run(&mut self, reference: &Reference, site: Site<'_>) {
+        let Some(Step::Key(field)) = reference.path.first() else {
+            return;
+        };
+        if !RUN_FIELDS.contains(&field.as_str()) {
+            let remedy = match self.report.nearest(field, RUN_FIELDS) {
+                Some(known) => format!("did you mean '{known}'?"),
+                None => format!("known are {}", RUN_FIELDS.join(", ")),
+            };
+            self.complain(site, format!("unknown fact of the run '{field}'"), remedy);
         }
     }
 
