@@ -27,16 +27,19 @@ impl Server {
     /// # Panics
     /// When it does not come up; with what it printed.
     pub fn start(data: &Path, configuration: &Path) -> Server {
-        Server::start_with(data, configuration, &[])
+        let mut server = Server::spawn(data, configuration);
+        server.await_answer(data);
+        server
     }
 
-    /// The same with more flags.
+    /// Starts a server and waits for nothing.
     ///
     /// # Panics
-    /// When it does not come up; with what it printed.
-    pub fn start_with(data: &Path, configuration: &Path, flags: &[&str]) -> Server {
+    /// When the program does not start.
+    pub fn spawn(data: &Path, configuration: &Path) -> Server {
         let log = data.with_extension("log");
-        let file = std::fs::OpenOptions::new()
+        let mut options = std::fs::OpenOptions::new();
+        let file = options
             .create(true)
             .append(true)
             .open(&log)
@@ -47,23 +50,20 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .arg("--config")
-            .arg(configuration)
-            .args(flags);
+            .arg(configuration);
         let child = command
             .stdout(Stdio::from(file))
             .stderr(Stdio::from(errors))
-            .spawn()
-            .expect("the program starts");
-        let mut server = Server {
-            child,
-            endpoint: Endpoint {
-                address: String::new(),
-                token: None,
-            },
-            log,
+            .spawn();
+        let endpoint = Endpoint {
+            address: String::new(),
+            token: None,
         };
-        server.await_answer(data);
-        server
+        Server {
+            child: child.expect("the program starts"),
+            endpoint,
+            log,
+        }
     }
 
     fn await_answer(&mut self, data: &Path) {

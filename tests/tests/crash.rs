@@ -81,8 +81,16 @@ impl Place {
         self.folder.path().join("data")
     }
 
+    fn configuration(&self) -> PathBuf {
+        self.folder.path().join("orchestrator.yaml")
+    }
+
     fn start(&self) -> Server {
-        Server::start(&self.data(), &self.folder.path().join("orchestrator.yaml"))
+        Server::start(&self.data(), &self.configuration())
+    }
+
+    fn spawn(&self) -> Server {
+        Server::spawn(&self.data(), &self.configuration())
     }
 }
 
@@ -250,6 +258,12 @@ fn what_was_acknowledged_happens_once_however_often_the_server_is_killed() {
                 moment.as_millis()
             );
             server.kill();
+            if random.below(3) == 0 {
+                // There is no bad moment to interrupt its recovery either.
+                let mut half_started = place.spawn();
+                std::thread::sleep(Duration::from_millis(random.below(60)));
+                half_started.kill();
+            }
             server = place.start();
             *load.endpoint.lock().expect("no thread panics") = server.endpoint.clone();
         }
