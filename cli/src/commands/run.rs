@@ -44,10 +44,9 @@ pub fn run(global: &Global, args: &RunArgs, output: &Output) -> Result<Exit, Fai
     let config = Config::load(global, Some(&args.submission.file))?;
     let runtime = host::runtime()?;
     let host = runtime.block_on(Host::start(global, config, host::Listen::Private))?;
-    for run in host.recovered() {
-        output.note(&format!("run {run} goes on where it was interrupted"));
-    }
+    host.tell_recovered(output);
     let result = run_here(&runtime, &host, &submission, args.quiet, output);
+    runtime.block_on(host.tell_unfinished(output));
     runtime.block_on(host.stop());
     result
 }

@@ -15,9 +15,7 @@ pub fn run(global: &Global, args: &ServeArgs, output: &Output) -> Result<Exit, F
         config,
         Listen::Public(args.listen, args.clients.as_deref()),
     ))?;
-    for run in host.recovered() {
-        output.note(&format!("run {run} goes on where it was interrupted"));
-    }
+    host.tell_recovered(output);
     output.note(&format!(
         "orchestrator serves http://{} (data in {})",
         host.address(),

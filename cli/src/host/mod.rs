@@ -10,12 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use orchestrator_core::ids::RunId;
-use orchestrator_core::run::RunStatus;
 use orchestrator_embedded::{HostBackend, Orchestrator, Owner};
 use orchestrator_engine::api::{Access, Backend as _, handle};
 use orchestrator_engine::ports::RunIndex as _;
-use orchestrator_engine::ports::run_index::RunQuery;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -24,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::args::Global;
 use crate::config::{Config, start_failure};
 use crate::exit::Failure;
+use crate::output::Output;
 use server::Served;
 
 /// A running host.
@@ -32,7 +30,6 @@ pub struct Host {
     backend: HostBackend,
     own: HostBackend,
     address: SocketAddr,
-    recovered: Vec<RunId>,
     stop: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -49,7 +46,7 @@ pub enum Listen<'a> {
 /// Requests under way get so long to be answered when the host stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Recovered runs that are named.
-const NAMED_MAX: u32 = 50;
+const NAMED_MAX: usize = 50;
 
 impl Host {
     /// Takes the data directory, goes on with its unfinished runs, and serves the API.
@@ -82,7 +79,6 @@ impl Host {
         announced.map_err(|error| Failure::unavailable(error.to_string()))?;
         let backend = HostBackend::new(orchestrator, prepared.intake, prepared.rate_limits);
         let own = backend.for_own_process(prepared.own_intake);
-        let recovered = unfinished(&backend).await?;
         let (stop, stopped) = watch::channel(false);
         let served = Served {
             backend: backend.clone(),
@@ -94,7 +90,6 @@ impl Host {
             backend,
             own,
             address,
-            recovered,
             stop,
             server,
         })
@@ -110,9 +105,37 @@ impl Host {
         self.address
     }
 
-    /// Runs that were unfinished at the start, newest first, at most 50.
-    pub fn recovered(&self) -> &[RunId] {
-        &self.recovered
+    /// Tells which unfinished runs were found at the start and what becomes of them.
+    pub fn tell_recovered(&self, output: &Output) {
+        let recovered = self.backend.orchestrator().recovered();
+        for run in recovered.runs.iter().take(NAMED_MAX) {
+            output.note(&format!("run {run} goes on where it was interrupted"));
+        }
+        for (run, agents) in recovered.without_agents.iter().take(NAMED_MAX) {
+            output.note(&format!(
+                "run {run} is unfinished and stays as it is: this configuration has no agent {} (start again with --config)",
+                agents.join(", ")
+            ));
+        }
+    }
+
+    /// Tells which of the runs found at the start are still not finished; they go on with the next start.
+    pub async fn tell_unfinished(&self, output: &Output) {
+        for run in self
+            .backend
+            .orchestrator()
+            .recovered()
+            .runs
+            .iter()
+            .take(NAMED_MAX)
+        {
+            let summary = self.backend.run_index().summary(*run).await;
+            if summary.is_ok_and(|summary| summary.is_some_and(|run| !run.status.is_terminal())) {
+                output.note(&format!(
+                    "run {run} is not finished yet ('orchestrator serve' goes on with it)"
+                ));
+            }
+        }
     }
 
     /// Answers a request of this process, with the bounds for local files.
@@ -131,22 +154,6 @@ impl Host {
         // It only fails by panicking, which has been told already.
         let _ = stopping.await;
     }
-}
-
-async fn unfinished(backend: &HostBackend) -> Result<Vec<RunId>, Failure> {
-    let query = RunQuery {
-        statuses: RunStatus::ALL
-            .into_iter()
-            .filter(|status| !status.is_terminal())
-            .collect(),
-        client_id: None,
-        workflow: None,
-        before: None,
-        limit: NAMED_MAX,
-    };
-    let runs = backend.run_index().list(&query).await;
-    let runs = runs.map_err(|error| Failure::unavailable(error.to_string()))?;
-    Ok(runs.into_iter().map(|run| run.run).collect())
 }
 
 /// The address verbs of this machine can use.

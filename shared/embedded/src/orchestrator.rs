@@ -185,8 +185,8 @@ impl Orchestrator {
     }
 
     /// What was found at the start.
-    pub fn recovered(&self) -> Recovered {
-        self.recovered
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
     }
 
     /// The policy in force.

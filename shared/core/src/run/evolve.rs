@@ -103,7 +103,9 @@ impl RunState {
                 retry_at,
             } => {
                 self.fence_unless_reported(*node, failure.class);
-                self.nodes[node.index()].failure = Some(Arc::clone(failure));
+                let entry = &mut self.nodes[node.index()];
+                entry.failure = Some(Arc::clone(failure));
+                entry.losses += u32::from(failure.class == FailureClass::Lost);
                 self.enter(*node, TaskStatus::RetryWait);
                 self.set_due(*node, Some(*retry_at));
             }

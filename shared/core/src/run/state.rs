@@ -50,6 +50,8 @@ pub struct Node {
     pub attempt: u32,
     /// Attempts over all epochs.
     pub attempts_total: u32,
+    /// Attempts of this epoch whose worker disappeared; they do not count as retries.
+    pub losses: u32,
     /// Index of the choice in force.
     pub choice: Option<u32>,
     /// Used slots recorded with the choice.

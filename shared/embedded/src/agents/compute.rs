@@ -113,6 +113,11 @@ impl LocalCompute {
         }
     }
 
+    /// Whether there is such an agent.
+    pub(crate) fn knows(&self, agent: &str) -> bool {
+        self.agents.contains_key(agent)
+    }
+
     /// Whether attempts of this agent end with this process.
     pub(crate) fn is_local(&self, agent: &str) -> bool {
         !matches!(self.agents.get(agent), Some(Agent::Http(_)))

@@ -3,9 +3,12 @@
 //! 1. Agents of a killed owner are ended: nobody would hear what they say.
 //! 2. Every run that has not ended is loaded, and its slots are noted in the pools before anybody can ask for one.
 //! 3. Every run is told to recover: attempts that were queued are handed over again, waiters stand in line again.
+//!    A run that needs an agent this process does not have is left for a process that has it.
 //! 4. Attempts that had started with an agent of this machine are lost; behind the waiters, so that freed slots are theirs.
 
-use orchestrator_core::ids::{AttemptKey, RunId};
+use std::collections::BTreeSet;
+
+use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
 use orchestrator_core::run::{Failure, FailureClass, Report, ReportKind, RunState, RunStatus, TaskStatus};
 use orchestrator_engine::decision::admission_pool;
 use orchestrator_engine::drive::Session;
@@ -17,10 +20,12 @@ use orchestrator_engine::ports::messages::{Body, Message};
 use super::ports::EmbeddedPorts;
 
 /// What was found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// Runs that go on.
-    pub runs: usize,
+    /// Runs that go on, oldest first.
+    pub runs: Vec<RunId>,
+    /// Runs left alone because this process does not have their agents, with the names of those.
+    pub without_agents: Vec<(RunId, Vec<String>)>,
     /// Attempts whose agents were lost with the previous owner.
     pub lost: usize,
     /// Runs that could not be read; they are left alone.
@@ -45,8 +50,16 @@ pub(crate) async fn recover(
                 continue;
             }
         };
-        recovered.runs += 1;
         let state = session.state();
+        let missing = match are_agents_ours {
+            true => missing_agents(ports, state),
+            false => Vec::new(),
+        };
+        if !missing.is_empty() {
+            recovered.without_agents.push((run, missing));
+            continue;
+        }
+        recovered.runs.push(run);
         restore_slots(ports, state);
         let body = Body::Recover;
         ports.outbox.push(Message { run, body });
@@ -64,6 +77,15 @@ pub(crate) async fn recover(
 
 fn set_aside(run: RunId, error: &Error) {
     tracing::error!(%run, %error, "a run cannot be read and is set aside; the others go on");
+}
+
+/// Agents of tasks that have not ended and that this process does not have.
+fn missing_agents(ports: &EmbeddedPorts, state: &RunState) -> Vec<String> {
+    let is_open = |node: &NodeIx| !state.node(*node).status.is_terminal();
+    let agents = (0..state.nodes().len()).map(NodeIx::new).filter(is_open);
+    let agents: BTreeSet<&str> = agents.map(|node| state.task_of(node).agent.as_str()).collect();
+    let missing = agents.into_iter().filter(|agent| !ports.compute.knows(agent));
+    missing.map(str::to_owned).collect()
 }
 
 fn restore_slots(ports: &EmbeddedPorts, state: &RunState) {

@@ -6,13 +6,17 @@ use crate::ids::{AttemptKey, NodeIx};
 use crate::run::backoff;
 use crate::run::command::{Report, ReportKind};
 use crate::run::effect::Effect;
-use crate::run::event::{Event, Failure};
+use crate::run::event::{Event, Failure, FailureClass};
 use crate::run::rejection::Rejection;
 use crate::run::status::TaskStatus;
 use crate::run::turn::Turn;
 
 /// Attempts of one task over all epochs; bounds loops of reruns and retries.
 pub const ATTEMPTS_TOTAL_MAX: u32 = 1_000;
+
+/// Lost attempts of one task per epoch that are made up for. A worker that disappears is not the task's fault, so these do
+/// not count as its retries; a task that takes its worker down every time still comes to an end.
+pub const LOSSES_MAX: u32 = 100;
 
 /// Refused reports recorded per run; later ones are refused without a record.
 pub const REFUSED_REPORTS_MAX: u32 = 1_000;
@@ -62,15 +66,20 @@ impl Turn<'_> {
     /// The live attempt of `node` ended badly: another attempt later, or the end of the task.
     pub(super) fn attempt_failed(&mut self, node: NodeIx, failure: Arc<Failure>) {
         let current = self.state.node(node);
-        let retries = current.attempt.saturating_sub(1);
+        let retries = current.attempt.saturating_sub(1 + current.losses);
+        let losses = current.losses;
         let rule = &self
             .state
             .choice_of(node)
             .expect("a live attempt was queued by a choice")
             .retry;
+        let is_in_budget = match failure.class {
+            FailureClass::Lost => losses < LOSSES_MAX,
+            _ => retries < rule.max_retries,
+        };
         let may_retry = rule.auto
             && failure.class.is_retryable()
-            && retries < rule.max_retries
+            && is_in_budget
             && current.attempts_total < ATTEMPTS_TOTAL_MAX;
         if may_retry {
             let delay = backoff::delay_ms(rule, retries, self.state.attempt_of(node));
