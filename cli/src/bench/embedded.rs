@@ -33,19 +33,28 @@ pub(super) fn run(args: &BenchArgs, plan: Plan) -> Result<Figures, String> {
         .workflow
         .map_err(|problems| format!("the bench's own document has {} problems", problems.len()))?;
     let io_before = Io::now();
-    let peer_before = is_process(&plan).then(|| peer::xargs_ms_per_process(plan.tasks)).flatten();
-    let orchestrator = Orchestrator::start(options(&temporary.0, &plan)?).map_err(|error| error.to_string())?;
+    let peer_before = is_process(&plan)
+        .then(|| peer::xargs_ms_per_process(plan.tasks))
+        .flatten();
+    let orchestrator =
+        Orchestrator::start(options(&temporary.0, &plan)?).map_err(|error| error.to_string())?;
     let (wall_s, mut hops) = drive(&orchestrator, Arc::new(workflow), &plan)?;
-    let commits = block_on(orchestrator.stats()).map_err(|error| error.to_string())?.commits;
+    let commits = block_on(orchestrator.stats())
+        .map_err(|error| error.to_string())?
+        .commits;
     orchestrator.stop();
-    let peer_after = is_process(&plan).then(|| peer::xargs_ms_per_process(plan.tasks)).flatten();
+    let peer_after = is_process(&plan)
+        .then(|| peer::xargs_ms_per_process(plan.tasks))
+        .flatten();
     let tasks = plan.tasks * plan.runs;
     let per_task = |select: fn(Io) -> f64| {
         let written = select(Io::now()?) - select(io_before?);
         Some(written / f64::from(tasks))
     };
     let ms_per_task = wall_s * 1e3 / f64::from(tasks);
-    let xargs_ms_per_task = peer_before.zip(peer_after).map(|(before, after)| f64::midpoint(before, after));
+    let xargs_ms_per_task = peer_before
+        .zip(peer_after)
+        .map(|(before, after)| f64::midpoint(before, after));
     Ok(Figures {
         workload: plan.name.to_owned(),
         runs: plan.runs,
@@ -71,11 +80,7 @@ fn is_process(plan: &Plan) -> bool {
 }
 
 /// Submits every run at once and waits until all have ended.
-fn drive(
-    orchestrator: &Orchestrator,
-    workflow: Arc<Workflow>,
-    plan: &Plan,
-) -> Result<(f64, Hops), String> {
+fn drive(orchestrator: &Orchestrator, workflow: Arc<Workflow>, plan: &Plan) -> Result<(f64, Hops), String> {
     let canonical: Arc<[u8]> = workflow.canonical().into();
     let changes = orchestrator.subscribe();
     let runs = plan.runs;
@@ -146,7 +151,9 @@ fn limits() -> Limits {
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
-    runtime.expect("a runtime without drivers needs nothing").block_on(future)
+    runtime
+        .expect("a runtime without drivers needs nothing")
+        .block_on(future)
 }
 
 /// A directory that is removed again.

@@ -9,12 +9,13 @@ use orchestrator_core::run::{
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::Workflow;
 
+use crate::effects;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::ports::event_bus::Committed;
 use crate::ports::journal::{self, Append, Blob};
 use crate::ports::run_index::RunSummary;
-use crate::ports::{Clock, EventBus, Journal, Ports, SessionCache};
+use crate::ports::{Clock, EventBus, Journal, Messages, Pools, Ports, SessionCache};
 use crate::record;
 
 /// How often a turn is tried again after losing a race.
@@ -147,7 +148,10 @@ impl<P: Ports> Engine<P> {
                     return Ok(result);
                 }
                 Err(Error::Journal(journal::Error::Conflict { .. })) => taken = session.taken,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.give_back(run, session.taken).await;
+                    return Err(error);
+                }
             }
         }
         Err(Error::TooManyConflicts {
@@ -161,9 +165,36 @@ impl<P: Ports> Engine<P> {
     /// # Errors
     /// When it cannot be stored; a `Conflict` means that the run exists already.
     pub async fn start(&self, mut session: Session) -> Result<(), Error> {
-        self.commit(&mut session).await?;
-        self.ports.session_cache().put(session);
-        Ok(())
+        match self.commit(&mut session).await {
+            Ok(()) => {
+                self.ports.session_cache().put(session);
+                Ok(())
+            }
+            Err(error) => {
+                if !matches!(error, Error::Journal(journal::Error::Conflict { .. })) {
+                    self.give_back(session.state.id(), session.taken).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// An append failed: leases taken for it that the run, as it is stored, does not hold go to the next in line. When that
+    /// cannot be done either, the lease stays with its key until the run asks again or the host restarts.
+    async fn give_back(&self, run: RunId, mut taken: Vec<AttemptKey>) {
+        if taken.is_empty() {
+            return;
+        }
+        match self.load(run).await {
+            Ok(stored) => taken.retain(|key| !effects::holds(&stored.state, *key)),
+            Err(Error::UnknownRun(_)) => {}
+            Err(_) => return,
+        }
+        if let Ok(freed) = self.ports.pools().release(&taken).await
+            && let Err(error) = self.ports.messages().send(effects::granted(freed)).await
+        {
+            tracing::warn!(%run, %error, "runs were not told of freed slots");
+        }
     }
 
     async fn session(&self, run: RunId) -> Result<Session, Error> {

@@ -108,7 +108,8 @@ impl Due {
     }
 }
 
-fn holds(state: &RunState, key: AttemptKey) -> bool {
+/// Whether the run holds slots, a place in line or its own place under this key.
+pub(crate) fn holds(state: &RunState, key: AttemptKey) -> bool {
     if key.is_admission() {
         !state.status.is_terminal()
     } else {

@@ -9,6 +9,8 @@ mod error;
 pub(crate) mod read;
 mod schema;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Kind, StoreError};
 pub use store::Store;

@@ -326,6 +326,15 @@ impl Store {
         Ok(runs)
     }
 
+    /// Makes the disk look full beyond so many pages, for tests.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: Option<u32>) {
+        let pages = pages.unwrap_or(u32::MAX - 1);
+        self.connection
+            .pragma_update(None, "max_page_count", pages)
+            .expect("the pragma is known");
+    }
+
     fn execute(&self, sql: &str) -> Result<(), rusqlite::Error> {
         self.connection.prepare_cached(sql)?.execute([]).map(drop)
     }
