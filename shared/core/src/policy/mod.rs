@@ -27,8 +27,8 @@ mod window;
 pub mod cases;
 pub mod explain;
 
-pub use choice::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
 pub use built_in::NEUTRAL_PRIORITY;
+pub use choice::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
 pub use choose::choose;
 pub use config::{PolicyConfig, default_config};
 pub use prepared::{AgentLimits, CPU_POOL, GPU_POOL, Policy, PolicyError, Surroundings, agent_pool};

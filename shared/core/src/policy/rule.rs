@@ -171,8 +171,8 @@ impl Rule {
 
 fn condition(when: Option<&str>, path: &str) -> Result<Option<Expression>, PolicyError> {
     let Some(source) = when else { return Ok(None) };
-    let expression =
-        Expression::parse(source).map_err(|error| PolicyError::at(path, format!("{error} (in CEL)")))?;
+    let expression = Expression::parse(source)
+        .map_err(|error| PolicyError::at(path, format!("the condition is not valid CEL: {error}")))?;
     let unknown = expression
         .references()
         .iter()
@@ -290,7 +290,7 @@ impl<'a> Variables<'a> {
 
     fn task(&self, draft: &Draft) -> Value {
         let task = &self.question.task;
-        json!({
+        present(json!({
             "id": task.id,
             "agent": task.agent,
             "action": task.action,
@@ -310,12 +310,12 @@ impl<'a> Variables<'a> {
             "max_retries": draft.retry.max_retries,
             "destructive": self.policy.destructive_actions.matches(task.action),
             "timeout_s": draft.timeout_ms.map(|millis| millis as f64 / 1000.0),
-        })
+        }))
     }
 
     fn run(&self) -> Value {
         let run = &self.question.run;
-        json!({
+        present(json!({
             "id": run.id,
             "workflow": run.workflow,
             "client_id": run.client_id,
@@ -325,7 +325,7 @@ impl<'a> Variables<'a> {
             "task_count": run.task_count,
             "submitted_at": run.submitted_at,
             "age_s": self.question.now.millis_since(run.submitted_at) as f64 / 1000.0,
-        })
+        }))
     }
 
     /// By pool: what the question says, else an empty pool of the policy's capacity.
@@ -349,6 +349,14 @@ impl<'a> Variables<'a> {
         }
         Value::Object(usage)
     }
+}
+
+/// Without the fields that have no value, so that conditions test for them with `has`.
+fn present(mut object: Value) -> Value {
+    if let Value::Object(fields) = &mut object {
+        fields.retain(|_, value| !value.is_null());
+    }
+    object
 }
 
 fn now(now: Timestamp, zone: &TimeZone) -> Value {

@@ -307,4 +307,39 @@ mod tests {
             assert!(error.to_string().starts_with(message), "{error}");
         }
     }
+
+    proptest::proptest! {
+        /// Any window, at any time, in zones that change their clocks by an hour, by half an hour, and at midnight.
+        #[test]
+        fn a_task_is_held_until_a_later_time_at_which_no_window_holds_it(
+            starts in proptest::collection::vec((0..48_i64, 1..40_i64, 0..128_u32), 1..4),
+            zone in 0..4_usize,
+            now in 1_700_000_000_i64..1_800_000_000,
+        ) {
+            let zone = ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/Santiago"][zone];
+            let clock = |half_hours: i64| format!("{:02}:{:02}", half_hours / 2 % 24, half_hours % 2 * 30);
+            let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+            let windows: Vec<Window> = starts
+                .into_iter()
+                .map(|(start, length, days)| {
+                    let days: Vec<&str> =
+                        names.into_iter().enumerate().filter(|(bit, _)| days >> bit & 1 == 1).map(|(_, d)| d).collect();
+                    let days = if days.is_empty() { vec!["mon"] } else { days };
+                    window(serde_json::json!({
+                        "days": days,
+                        "start": clock(start),
+                        "end": clock(start + length),
+                        "time_zone": zone,
+                    }))
+                })
+                .collect();
+            let now = Timestamp(now * 1000);
+            if let Some((_, until)) = applying(&windows, "agent", "action", now) {
+                proptest::prop_assert!(until > now);
+                // Windows that cover more than a fortnight without a break are asked about again in between.
+                let is_long = until - now > 14 * 86_400_000;
+                proptest::prop_assert!(is_long || applying(&windows, "agent", "action", until).is_none());
+            }
+        }
+    }
 }

@@ -88,6 +88,7 @@ rules:
 #[test]
 fn conditions_see_task_run_usage_and_now() {
     let conditions = [
+        "!has(task.dataset_size) && !has(task.item) && has(run.client_id) && !has(run.priority)",
         "task.params.rows > 10 && task.agent == 'any' && task.attempt == 1 && !task.approved",
         "run.metadata.team == 'blue' && run.client_id == 'team' && run.workflow == 'w' && run.inputs.x == 1",
         "usage.gpu.used == 2 && usage.gpu.free == 0 && usage.gpu.waiting == 3 && usage.cpu.free == 10",
@@ -118,6 +119,7 @@ fn conditions_see_task_run_usage_and_now() {
 fn a_rule_that_cannot_be_evaluated_holds_the_task_and_says_why() {
     for (condition, why) in [
         ("task.params.absent > 1", "absent"),
+        ("task.dataset_size > 1", "dataset_size"),
         ("task.priority + 1", "neither true nor false"),
     ] {
         let yaml = format!("rules:\n  - {{name: r, when: \"{condition}\", set: {{priority: 9}}}}");
