@@ -23,6 +23,15 @@ impl Step {
             output: outcome.output,
         }
     }
+
+    /// A step that cannot be done here, and why.
+    pub fn left_out(why: &str) -> Step {
+        Step {
+            counts: Counts::default(),
+            note: format!("left out: {why}"),
+            output: String::new(),
+        }
+    }
 }
 
 /// Prints the steps as they are done and adds them up.
@@ -38,7 +47,11 @@ impl Report {
         flush();
         let (done, took) = timed(work);
         let passed = done.counts.failed == 0;
-        let verdict = if passed { "ok" } else { "FAILED" };
+        let verdict = match (passed, done.counts.passed) {
+            (false, _) => "FAILED",
+            (true, 0) => "-",
+            (true, _) => "ok",
+        };
         let line = format!("{verdict:<7} {:>7.1} s   {}", took.as_secs_f64(), done.note);
         println!("{}", line.trim_end());
         if !passed {
@@ -47,11 +60,6 @@ impl Report {
         flush();
         self.rows.push((name, done.counts));
         passed
-    }
-
-    /// Says that a step was left out, and why.
-    pub fn left_out(&mut self, name: &'static str, why: &str) {
-        println!("{name:<24}left out: {why}");
     }
 
     /// Prints the counts. Returns whether everything passed.

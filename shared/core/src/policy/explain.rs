@@ -65,7 +65,7 @@ pub struct Difference {
     pub after: Value,
 }
 
-/// Puts the question and takes notes. The choice is the one that [`super::choose`] gives.
+/// Puts the question and takes notes. The choice is the one that [`super::choose()`] gives.
 pub fn explain(policy: &Policy, question: &Question<'_>) -> Explanation {
     let (choice, steps) = super::choose::evaluate(policy, question, true);
     Explanation { choice, steps }

@@ -6,7 +6,7 @@
 //! How a choice comes about, and in which order of precedence, is told in `docs/policy.md`.
 //!
 //! Reading order: [`config`] is a policy as written and `default_policy.yaml` the one everybody starts from; [`Policy`] is
-//! the two merged, checked and prepared; [`choose`] puts a [`Question`] to it; [`explain`](explain::explain) tells how the
+//! the two merged, checked and prepared; [`choose()`] puts a [`Question`] to it; [`explain`](explain::explain) tells how the
 //! answer came about.
 
 pub mod config;
