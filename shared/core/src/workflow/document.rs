@@ -84,14 +84,7 @@ impl<'a> Node<'a> {
 
     /// The type, with an article.
     pub fn describe(&self) -> &'static str {
-        match self.content {
-            Content::Null => "null",
-            Content::Bool(_) => "a boolean",
-            Content::Number(_) => "a number",
-            Content::Text(_) => "a text",
-            Content::List(_) => "a list",
-            Content::Object(_) => "an object",
-        }
+        self.content.describe()
     }
 
     /// The plain JSON value.
@@ -108,6 +101,20 @@ impl<'a> Node<'a> {
                     .map(|entry| (entry.key.as_ref().to_owned(), entry.value.to_json()))
                     .collect::<Map<_, _>>(),
             ),
+        }
+    }
+}
+
+impl Content<'_> {
+    /// The type, with an article.
+    pub fn describe(&self) -> &'static str {
+        match self {
+            Content::Null => "null",
+            Content::Bool(_) => "a boolean",
+            Content::Number(_) => "a number",
+            Content::Text(_) => "a text",
+            Content::List(_) => "a list",
+            Content::Object(_) => "an object",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The complete reader: all of YAML 1.2 that has a JSON meaning, and a problem for everything else.
 
+mod aliases;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -236,19 +238,16 @@ impl<'a> Builder<'a> {
             ..
         }) = self.open.last_mut()
         {
-            let node = (anchor != 0).then(|| Node {
+            let node = Node {
                 at,
                 content: Content::Text(text.clone()),
-            });
+            };
             *key = Some(Key {
                 at,
                 merges: plain && text == "<<",
                 text,
             });
-            if let Some(node) = node {
-                self.anchors.insert(anchor, Some(node));
-            }
-            return Ok(());
+            return self.anchor(anchor, &node);
         }
         let content = if !plain {
             Content::Text(text)
@@ -260,9 +259,7 @@ impl<'a> Builder<'a> {
             Content::Null
         };
         let node = Node { at, content };
-        if anchor != 0 {
-            self.anchors.insert(anchor, Some(node.clone()));
-        }
+        self.anchor(anchor, &node)?;
         self.attach(node);
         Ok(())
     }
@@ -296,10 +293,7 @@ impl<'a> Builder<'a> {
             at: frame.at,
             content,
         };
-        if frame.anchor != 0 {
-            self.charge_copy(frame.at, &node)?;
-            self.anchors.insert(frame.anchor, Some(node.clone()));
-        }
+        self.anchor(frame.anchor, &node)?;
         self.attach(node);
         Ok(())
     }
@@ -314,135 +308,41 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds what `<<` brings: explicit keys win, then earlier sources.
-    fn merge(&mut self, entries: &mut Vec<Entry<'a>>, sources: Vec<Node<'a>>) {
-        if sources.is_empty() {
-            return;
-        }
-        let mut known: HashSet<String> = entries.iter().map(|entry| entry.key.to_string()).collect();
-        for source in sources {
-            match source.content {
-                Content::Object(more) => {
-                    entries.extend(
-                        more.into_iter()
-                            .filter(|entry| known.insert(entry.key.to_string())),
-                    );
-                }
-                _ => {
-                    let message = format!("'<<' merges objects, but this is {}", source.describe());
-                    self.fault(
-                        source.at,
-                        Code::WrongType,
-                        message,
-                        "give an alias of an object, or a list of such",
-                    );
-                }
-            }
-        }
-    }
-
-    fn alias(&mut self, at: u32, anchor: usize) -> Result<(), Stop> {
-        self.aliases_left = match self.aliases_left.checked_sub(1) {
-            Some(left) => left,
-            None => {
-                let message = format!("more than {} uses of aliases", self.limits.aliases);
-                return Err(self.fault(at, Code::Limit, message, "write the values out"));
-            }
-        };
-        let Some(node) = self.anchors.get(&anchor).cloned().flatten() else {
-            self.fault(
-                at,
-                Code::Unsupported,
-                "this alias stands inside the value it names",
-                "remove it",
-            );
-            self.attach(Node {
-                at,
-                content: Content::Null,
-            });
-            return Ok(());
-        };
-        self.charge_copy(at, &node)?;
-        self.attach(node);
-        Ok(())
-    }
-
-    /// Pays for one more copy of `node`, before it is used: copies of copies must not explode.
-    fn charge_copy(&mut self, at: u32, node: &Node<'_>) -> Result<(), Stop> {
-        let (nodes, bytes) = size(node);
-        match (
-            self.nodes_left.checked_sub(nodes),
-            self.alias_bytes_left.checked_sub(bytes),
-        ) {
-            (Some(nodes_left), Some(bytes_left)) => {
-                (self.nodes_left, self.alias_bytes_left) = (nodes_left, bytes_left);
-                Ok(())
-            }
-            _ => Err(self.fault(
-                at,
-                Code::Limit,
-                "aliases make the document too large",
-                "write the values out",
-            )),
-        }
-    }
-
     /// Puts a complete value where it belongs.
     fn attach(&mut self, node: Node<'a>) {
         let Some(frame) = self.open.last_mut() else {
             self.root = Some(node);
             return;
         };
-        let at = node.at;
         match &mut frame.collection {
             Collection::List(items) => items.push(node),
-            Collection::Object { entries, merged, key } => match key.take() {
-                Some(Key { merges: true, .. }) => match node.content {
-                    Content::List(sources) => merged.extend(sources),
-                    _ => merged.push(node),
-                },
-                Some(Key { at, text, .. }) => entries.push(Entry {
-                    key_at: at,
-                    key: text,
-                    value: node,
-                }),
-                None => {
-                    let text = match node.content {
-                        Content::Text(text) => text,
-                        _ => {
-                            let message = format!("a key must be a text, but this is {}", node.describe());
-                            self.fault(at, Code::Unsupported, message, "quote the key");
-                            Cow::Borrowed("")
-                        }
-                    };
-                    let Some(Frame {
-                        collection: Collection::Object { key, .. },
-                        ..
-                    }) = self.open.last_mut()
-                    else {
-                        return;
-                    };
+            Collection::Object { entries, merged, key } => match (key.take(), node.content) {
+                (None, Content::Text(text)) => {
                     *key = Some(Key {
-                        at,
+                        at: node.at,
                         text,
                         merges: false,
                     });
                 }
+                (None, content) => {
+                    *key = Some(Key {
+                        at: node.at,
+                        text: Cow::Borrowed(""),
+                        merges: false,
+                    });
+                    let message = format!("a key must be a text, but this is {}", content.describe());
+                    self.fault(node.at, Code::Unsupported, message, "quote the key");
+                }
+                (Some(Key { merges: true, .. }), Content::List(sources)) => merged.extend(sources),
+                (Some(Key { merges: true, .. }), content) => merged.push(Node { at: node.at, content }),
+                (Some(Key { at, text, .. }), content) => {
+                    entries.push(Entry {
+                        key_at: at,
+                        key: text,
+                        value: Node { at: node.at, content },
+                    });
+                }
             },
         }
-    }
-}
-
-/// Values and bytes of text in `node`.
-fn size(node: &Node<'_>) -> (usize, usize) {
-    let add = |(nodes, bytes): (usize, usize), (more, text): (usize, usize)| (nodes + more, bytes + text);
-    match &node.content {
-        Content::Text(text) => (1, text.len()),
-        Content::List(items) => items.iter().map(size).fold((1, 0), add),
-        Content::Object(entries) => entries
-            .iter()
-            .map(|entry| add(size(&entry.value), (0, entry.key.len())))
-            .fold((1, 0), add),
-        Content::Null | Content::Bool(_) | Content::Number(_) => (1, 0),
     }
 }

@@ -62,7 +62,7 @@ fn alias_bombs_do_not_expand() {
     let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(200_000), "*a, ".repeat(900));
     check(
         long.as_bytes(),
-        "w.yaml:2:25: dsl.limit: aliases make the document too large (write the values out)",
+        "w.yaml:2:21: dsl.limit: aliases make the document too large (write the values out)",
     );
     let merged = format!("a: &a {{{}}}\nb: [{}]\n", keys(1000), "{<<: *a}, ".repeat(900));
     check(
