@@ -100,6 +100,9 @@ impl<P: Ports> Engine<P> {
         for (answer, taken) in wanting.into_iter().zip(taken) {
             answer.lease = Some(taken.answer);
             answer.usage = taken.usage;
+            if let Some(pools) = taken.instead {
+                Arc::make_mut(&mut answer.choice).pools = pools;
+            }
         }
         Ok(())
     }

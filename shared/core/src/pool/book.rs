@@ -157,6 +157,23 @@ impl PoolBook {
         self.enter(key, demand, None);
     }
 
+    /// The slots this attempt holds already, if they are others than it asks for: [`PoolBook::take`] will answer that it
+    /// has what it holds.
+    pub fn held_instead(&self, request: &LeaseRequest) -> Option<Vec<PoolDemand>> {
+        let entry = self.attempts.get(&request.key)?;
+        let held = &self.lines.get(entry.line).demand;
+        if entry.waiting.is_some() || self.indexed(&request.demands).as_ref() == Ok(held) {
+            return None;
+        }
+        let demand = |&(pool, slots): &(usize, u32)| PoolDemand {
+            pool: self.pools.get(pool).name.clone(),
+            slots,
+        };
+        let mut demands: Vec<PoolDemand> = held.iter().map(demand).collect();
+        demands.sort_unstable();
+        Some(demands)
+    }
+
     /// Whether this attempt holds its slots.
     pub fn holds(&self, key: &AttemptKey) -> bool {
         matches!(self.attempts.get(key), Some(entry) if entry.waiting.is_none())
@@ -200,7 +217,9 @@ impl PoolBook {
 
     /// Slots of `pool` held by leases; 0 for an unknown pool.
     pub fn used(&self, pool: &str) -> u32 {
-        self.names.get(pool).map_or(0, |&index| self.pools.get(index).used)
+        self.names
+            .get(pool)
+            .map_or(0, |&index| self.pools.get(index).used)
     }
 
     /// How full every pool is, sorted by name.

@@ -59,14 +59,13 @@ impl Pools for LocalPools {
         let mut book = self.book.borrow_mut();
         let take = |request: &LeaseRequest| {
             ensure_clients(&mut book, &request.demands, self.runs_max);
-            let usage = request
-                .demands
-                .iter()
-                .map(|demand| book.used(&demand.pool))
-                .collect();
+            let instead = book.held_instead(request);
+            let demands = instead.as_ref().unwrap_or(&request.demands);
+            let usage = demands.iter().map(|demand| book.used(&demand.pool)).collect();
             Taken {
                 answer: book.take(request.clone()),
                 usage,
+                instead,
             }
         };
         Ok(requests.iter().map(take).collect())

@@ -1,6 +1,7 @@
 //! Concurrency limits across runs.
 
 use orchestrator_core::ids::AttemptKey;
+use orchestrator_core::policy::PoolDemand;
 use orchestrator_core::pool::{LeaseAnswer, LeaseRequest, PoolUsage};
 
 use crate::error::HostError;
@@ -38,4 +39,7 @@ pub struct Taken {
     pub answer: LeaseAnswer,
     /// Used slots of each demanded pool just before, in the order of the demands; recorded with the decision.
     pub usage: Vec<u32>,
+    /// What the key holds already, if that is something else than it asked for now (an earlier turn took it and was lost):
+    /// the task then runs with that. `usage` is in its order.
+    pub instead: Option<Vec<PoolDemand>>,
 }

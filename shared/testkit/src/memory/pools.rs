@@ -95,17 +95,17 @@ impl Pools for MemoryPools {
         let mut taken = Vec::with_capacity(requests.len());
         for request in requests {
             inner.ensure_places(&request.demands);
-            let pools = inner.book.usage();
-            let used = |demand: &PoolDemand| {
-                pools
-                    .iter()
-                    .find(|pool| pool.pool == demand.pool)
-                    .map_or(0, |pool| pool.used)
-            };
-            let usage = request.demands.iter().map(used).collect();
+            let instead = inner.book.held_instead(request);
+            let demands = instead.as_ref().unwrap_or(&request.demands);
+            let usage = demands
+                .iter()
+                .map(|demand| inner.book.used(&demand.pool))
+                .collect();
+            let answer = inner.book.take(request.clone());
             taken.push(Taken {
-                answer: inner.book.take(request.clone()),
+                answer,
                 usage,
+                instead,
             });
         }
         Ok(taken)

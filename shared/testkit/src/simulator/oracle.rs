@@ -32,6 +32,8 @@ struct Mirror {
     seq: u64,
     /// Successes recorded so far, by node and epoch.
     successes: BTreeSet<(NodeIx, u32)>,
+    /// Attempts whose worker disappeared, by node and epoch; they are no retries.
+    losses: BTreeMap<(NodeIx, u32), u32>,
     /// An operator started it again, which needs no place.
     was_reopened: bool,
 }
@@ -123,6 +125,7 @@ impl Oracle {
                 state,
                 seq: 0,
                 successes: BTreeSet::new(),
+                losses: BTreeMap::new(),
                 was_reopened: false,
             };
             return match self.runs.insert(run, mirror) {
@@ -403,14 +406,17 @@ impl Mirror {
                 retry_at,
             } => {
                 let entry = state.node(*node);
+                let is_lost = failure.class == FailureClass::Lost;
+                let losses = self.losses.get(&(*node, entry.epoch)).copied().unwrap_or(0);
                 let rule = state.choice_of(*node).map(|choice| &choice.retry);
                 let allowed = rule.is_some_and(|rule| {
                     let in_bounds = *retry_at >= at && *retry_at <= at + rule.backoff_max_ms;
-                    rule.auto && entry.attempt <= rule.max_retries && in_bounds
+                    rule.auto && (is_lost || entry.attempt - losses <= rule.max_retries) && in_bounds
                 });
                 if !allowed || !failure.class.is_retryable() || !state.is_live(*node) {
                     return breaks("RETRY");
                 }
+                *self.losses.entry((*node, entry.epoch)).or_default() += u32::from(is_lost);
             }
             _ => {}
         }
