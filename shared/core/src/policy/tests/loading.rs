@@ -1,6 +1,7 @@
 //! Overrides, versions, and values that cannot be used.
 
 use super::*;
+use crate::policy::config::DEFAULT_POLICY;
 
 #[test]
 fn an_override_replaces_its_key_and_nothing_else() {
@@ -123,4 +124,27 @@ fn values_that_cannot_be_used_are_refused_with_their_key() {
 fn a_policy_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Policy>();
+}
+
+proptest::proptest! {
+    /// A few characters of the default policy replaced by others that mean something in YAML, numbers and patterns.
+    #[test]
+    fn a_damaged_policy_is_refused_or_answers_but_never_panics(
+        edits in proptest::collection::vec((0..DEFAULT_POLICY.len(), "[-:{}\\[\\]\"' #*0-9.a\n]{0,3}"), 1..6),
+    ) {
+        let mut text = DEFAULT_POLICY.to_owned();
+        for (at, replacement) in edits {
+            let at = at.min(text.len() - 1);
+            text.replace_range(at..=at, &replacement);
+        }
+        if let Ok(config) = typed::read(&text, &Limits::api())
+            && let Ok(policy) = Policy::new(&config, Surroundings::default())
+        {
+            let choice = ask("ml_agent", "train_model").params(json!({"dataset_size": 2_000_000})).choice(&policy);
+            proptest::prop_assert!((1..=10).contains(&choice.overrides.priority));
+            proptest::prop_assert!(choice.overrides.memory_gb > 0.0);
+            let stored = Policy::from_canonical(policy.canonical()).unwrap();
+            proptest::prop_assert_eq!(stored.version(), policy.version());
+        }
+    }
 }
