@@ -1,3 +1,5 @@
+//! The examples of the DSL reference do what it says.
+
 use super::*;
 use crate::workflow::Code;
 
