@@ -29,22 +29,29 @@ pub struct Args {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Global {
     /// Form of the output.
-    #[arg(short, long, value_enum, default_value = "table", global = true)]
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        global = true,
+        help_heading = "Global options"
+    )]
     pub output: Form,
     /// Data directory.
-    #[arg(long, value_name = "DIR", default_value = ".orchestrator", env = env_vars::ORCHESTRATOR_DATA, global = true)]
+    #[arg(long, value_name = "DIR", default_value = ".orchestrator", env = env_vars::ORCHESTRATOR_DATA, global = true, help_heading = "Global options")]
     pub data: PathBuf,
     /// Talk to the server at this URL instead of using a data directory.
-    #[arg(long, value_name = "URL", env = env_vars::ORCHESTRATOR_ENDPOINT, global = true)]
+    #[arg(long, value_name = "URL", env = env_vars::ORCHESTRATOR_ENDPOINT, global = true, help_heading = "Global options")]
     pub endpoint: Option<String>,
     /// Bearer token for the server; 'serve' asks for it.
-    #[arg(long, value_name = "TOKEN", env = env_vars::ORCHESTRATOR_TOKEN, hide_env_values = true, global = true)]
+    #[arg(long, value_name = "TOKEN", env = env_vars::ORCHESTRATOR_TOKEN, hide_env_values = true, global = true, help_heading = "Global options")]
     pub token: Option<String>,
     /// Configuration file; default: orchestrator.yaml beside the workflow file, else in the current directory.
-    #[arg(long, value_name = "FILE", env = env_vars::ORCHESTRATOR_CONFIG, global = true)]
+    #[arg(long, value_name = "FILE", env = env_vars::ORCHESTRATOR_CONFIG, global = true, help_heading = "Global options")]
     pub config: Option<PathBuf>,
     /// No colours and no moving progress bars.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     pub no_color: bool,
 }
 

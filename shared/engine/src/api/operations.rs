@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use orchestrator_core::ids::NodeIx;
-use orchestrator_core::run::{Command, RunState};
+use orchestrator_core::run::{Command, Rejection, RunState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -86,12 +86,9 @@ fn command(
         (Operation::PauseRun, _) => Command::Pause { by },
         (Operation::ResumeRun, _) => Command::Resume { by },
         (Operation::RetryRun, _) => Command::Retry { by },
-        (Operation::SetPriority, _) => match given.priority {
-            Some(priority) => Command::SetPriority { by, priority },
-            None => {
-                let detail = "the body has no 'priority' (send {\"priority\": 1 to 10})";
-                return Err(Problem::new(Code::Malformed, detail));
-            }
+        (Operation::SetPriority, _) => Command::SetPriority {
+            by,
+            priority: priority(given.priority)?,
         },
         (Operation::ApproveTask, Some(node)) => Command::Approve { node, by },
         (Operation::RejectTask, Some(node)) => Command::Reject {
@@ -102,4 +99,15 @@ fn command(
         (Operation::RerunTask, Some(node)) => Command::Rerun { node, by },
         (other, _) => unreachable!("{other:?} is not an operation on a run"),
     })
+}
+
+fn priority(given: Option<u8>) -> Result<u8, Problem> {
+    match given {
+        Some(priority) if (1..=10).contains(&priority) => Ok(priority),
+        Some(priority) => Err(Rejection::PriorityOutOfRange(priority).into()),
+        None => {
+            let detail = "the body has no 'priority' (send {\"priority\": 1 to 10})";
+            Err(Problem::new(Code::Malformed, detail))
+        }
+    }
 }

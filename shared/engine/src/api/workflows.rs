@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use orchestrator_core::ids::RunId;
+use orchestrator_core::run::Rejection;
 use orchestrator_core::workflow::{Limits, Workflow, parse, typed};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -224,8 +225,7 @@ impl Submitted {
             .priority
             .filter(|priority| !(1..=10).contains(priority))
         {
-            let detail = format!("priority {priority} is out of range (1 to 10, 10 is most urgent)");
-            return Err(Problem::new(Code::BadPriority, detail));
+            return Err(Rejection::PriorityOutOfRange(priority).into());
         }
         let named = wrapped.rest.client_id.or_else(|| workflow.client_id.clone());
         let client_id = match named {
