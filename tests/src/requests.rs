@@ -38,7 +38,10 @@ impl Reply {
     /// A header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let fields = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
-        fields.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
+        fields
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .next()
     }
 
     /// The body as JSON; null when it is none.
@@ -55,7 +58,11 @@ impl Reply {
 impl<'a> Request<'a> {
     /// A request without body.
     pub fn new(method: &'a str, path: &'a str) -> Request<'a> {
-        Request { method, path, ..Request::default() }
+        Request {
+            method,
+            path,
+            ..Request::default()
+        }
     }
 
     /// With a header.
@@ -66,12 +73,20 @@ impl<'a> Request<'a> {
 
     /// With a JSON body.
     pub fn json(self, body: &'a str) -> Request<'a> {
-        Request { body: body.as_bytes(), ..self }.header("content-type", "application/json")
+        Request {
+            body: body.as_bytes(),
+            ..self
+        }
+        .header("content-type", "application/json")
     }
 
     /// With a YAML body.
     pub fn yaml(self, body: &'a str) -> Request<'a> {
-        Request { body: body.as_bytes(), ..self }.header("content-type", "application/yaml")
+        Request {
+            body: body.as_bytes(),
+            ..self
+        }
+        .header("content-type", "application/yaml")
     }
 
     /// Sends it and reads the whole answer.
@@ -92,9 +107,13 @@ impl<'a> Request<'a> {
         }
         head.push_str(&format!("content-length: {}\r\n\r\n", self.body.len()));
         let mut connection = TcpStream::connect(&endpoint.address).expect("the server listens");
-        connection.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
+        connection
+            .set_read_timeout(Some(TIMEOUT))
+            .expect("a timeout can be set");
         connection.write_all(head.as_bytes()).expect("the server reads");
-        connection.write_all(self.body).expect("the server reads the whole body");
+        connection
+            .write_all(self.body)
+            .expect("the server reads the whole body");
         let mut bytes = Vec::new();
         connection.read_to_end(&mut bytes).expect("the server answers");
         read(&bytes)
@@ -102,9 +121,16 @@ impl<'a> Request<'a> {
 }
 
 fn read(bytes: &[u8]) -> Reply {
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer has a head");
+    let end = bytes
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .expect("an answer has a head");
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("an answer has a status");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .expect("an answer has a status");
     let rest = &bytes[end + 4..];
     let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     let body = if is_chunked { chunks(rest) } else { rest.to_vec() };
