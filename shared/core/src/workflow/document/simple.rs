@@ -13,10 +13,7 @@ use super::{Content, Entry, Limits, Node, repeated_key, scalar};
 
 /// Reads `text` when it is plain.
 pub(super) fn read<'a>(text: &'a str, limits: &Limits) -> Option<Node<'a>> {
-    if text
-        .bytes()
-        .any(|byte| byte < b' ' && !matches!(byte, b'\n' | b'\r' | b'\t'))
-    {
+    if scalars::any(text, |byte| byte < b' ' && !matches!(byte, b'\n' | b'\r' | b'\t')) {
         return None;
     }
     let mut reader = Reader {

@@ -118,13 +118,20 @@ pub(in crate::workflow::document) fn is_odd(text: &str) -> bool {
     let bytes = text.as_bytes();
     let follows =
         |at: usize, range: std::ops::RangeInclusive<u8>| bytes.get(at).is_some_and(|b| range.contains(b));
-    bytes.iter().enumerate().any(|(at, byte)| match byte {
-        b'\t' | b'\r' | 0x7F => true,
+    let is_odd_beyond_ascii = |(at, byte): (usize, &u8)| match byte {
         0xC2 => follows(at + 1, 0x80..=0x9F),
         0xE2 => follows(at + 1, 0x80..=0x80) && follows(at + 2, 0xA8..=0xA9),
         0xEF => follows(at + 1, 0xBB..=0xBB) || follows(at + 1, 0xBF..=0xBF) && follows(at + 2, 0xBE..=0xBF),
         _ => false,
-    })
+    };
+    any(text, |byte| matches!(byte, b'\t' | b'\r' | 0x7F))
+        || !text.is_ascii() && bytes.iter().enumerate().any(is_odd_beyond_ascii)
+}
+
+/// Whether any byte is such. Looks at all of them, which is faster than to stop early: the compiler uses vector
+/// instructions.
+pub(super) fn any(text: &str, is_such: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(false, |found, byte| found | is_such(byte))
 }
 
 /// Whether a scalar is a JSON text: then it may have all characters but control characters.
