@@ -60,6 +60,9 @@ mod tests {
 
     #[test]
     fn prints_rfc_3339() {
-        assert_eq!(Timestamp(1_763_836_461_007).to_string(), "2025-11-22T18:34:21.007Z");
+        assert_eq!(
+            Timestamp(1_763_836_461_007).to_string(),
+            "2025-11-22T18:34:21.007Z"
+        );
     }
 }

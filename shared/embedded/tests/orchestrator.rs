@@ -1,5 +1,7 @@
 //! The embedded orchestrator as a whole: real commands, real files, restarts.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of this file are test code, outside test functions")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

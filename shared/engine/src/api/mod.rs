@@ -1,6 +1,6 @@
 //! The HTTP API, without a server: a request in, a response out, the same behind every host.
 //!
-//! [`handle`] finds the [`route`], checks who asks ([`access`]) and calls the operation, which works on a [`Backend`]. Every
+//! [`handle()`] finds the [`route`], checks who asks ([`access`]) and calls the operation, which works on a [`Backend`]. Every
 //! error is a [`Problem`] with a stable code. The bodies are [`crate::views`]. The embedded host adds only the socket and the
 //! event stream ([`events::Feed`]).
 //!

@@ -1,6 +1,6 @@
 //! Configuration: from the text of `orchestrator.yaml` to checked [`Settings`].
 //!
-//! Two stages. [`raw`] holds the values as written, every key optional, unknown keys refused; [`load`] checks them all,
+//! Two stages. [`raw`] holds the values as written, every key optional, unknown keys refused; [`load()`] checks them all,
 //! fills in defaults and reports every problem with its line. The rest of the program sees only the second form.
 //! `docs/configuration.md` describes each key; a test compares it with [`raw`].
 
@@ -110,7 +110,10 @@ impl Settings {
 
     /// Bounds on documents that come over the API.
     pub fn api_limits(&self) -> Limits {
-        let limits = Limits { document_bytes: self.intake.document_bytes_max, ..Limits::api() };
+        let limits = Limits {
+            document_bytes: self.intake.document_bytes_max,
+            ..Limits::api()
+        };
         self.bounded(limits)
     }
 
@@ -124,7 +127,14 @@ impl Settings {
     }
 
     fn bounded(&self, mut limits: Limits) -> Limits {
-        let raw::LimitsConfig { depth_max, nodes_max, aliases_max, text_bytes_max, problems_max, .. } = self.limits;
+        let raw::LimitsConfig {
+            depth_max,
+            nodes_max,
+            aliases_max,
+            text_bytes_max,
+            problems_max,
+            ..
+        } = self.limits;
         let overrides = [
             (&mut limits.depth, depth_max),
             (&mut limits.nodes, nodes_max),
