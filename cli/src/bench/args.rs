@@ -18,6 +18,12 @@ pub struct BenchArgs {
     /// Tasks of `process` at a time.
     #[arg(long, default_value_t = 8)]
     pub parallel: u32,
+    /// How runs are submitted and watched.
+    #[arg(long, value_enum, default_value = "process")]
+    pub over: Over,
+    /// Who does the tasks; `http` needs `--over http`.
+    #[arg(long, value_enum, default_value = "builtin")]
+    pub agent: AgentChoice,
     /// Directory on the disk to measure; the data directory is made inside it and removed afterwards.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
@@ -39,4 +45,22 @@ pub enum Workload {
     Process,
     /// One wide and deep DAG.
     Scale,
+}
+
+/// How runs are submitted and watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Over {
+    /// By calls within this process.
+    Process,
+    /// Through the HTTP API of a server started for it.
+    Http,
+}
+
+/// Who does the tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AgentChoice {
+    /// The orchestrator itself: tasks that do nothing.
+    Builtin,
+    /// This process, over HTTP: an agent that does nothing.
+    Http,
 }

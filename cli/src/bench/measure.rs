@@ -12,6 +12,10 @@ use serde::Serialize;
 pub struct Figures {
     /// Name of the workload.
     pub workload: String,
+    /// How the runs were submitted.
+    pub over: String,
+    /// Who did the tasks.
+    pub agent: String,
     /// Runs.
     pub runs: u32,
     /// Tasks of all runs.
@@ -26,15 +30,19 @@ pub struct Figures {
     pub hop_p50_ms: Option<f64>,
     /// The same, 99th percentile.
     pub hop_p99_ms: Option<f64>,
-    /// Bytes that this process made the system write to disk per task, start, end and checkpoint included
-    /// (`write_bytes` of `/proc/self/io`).
+    /// Bytes that the orchestrator's process made the system write to disk per task, from its start to after its end (over
+    /// HTTP: to before its end, that is without the last checkpoint): `write_bytes` of `/proc/PID/io`.
     pub bytes_written_per_task: Option<f64>,
-    /// Bytes that this process passed to `write` per task (`wchar`).
+    /// Bytes that it passed to `write` per task: `wchar`.
     pub bytes_passed_per_task: Option<f64>,
     /// Transactions.
     pub commits: u64,
-    /// Most memory used, MiB.
+    /// Most memory used by the orchestrator's process, MiB.
     pub peak_rss_mb: Option<f64>,
+    /// Over HTTP only: from the start of the server's process to its first answer.
+    pub server_start_ms: Option<f64>,
+    /// Over HTTP only: memory of the server before the first run, MiB.
+    pub server_idle_rss_mb: Option<f64>,
     /// Time to parse and validate the document once.
     pub validate_s: f64,
     /// Bytes of the document.
@@ -73,7 +81,41 @@ impl Hops {
     }
 }
 
-/// What the system says about this process.
+/// What one way of running measured.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    pub wall_s: f64,
+    pub hops: Hops,
+    pub io: Option<Io>,
+    pub commits: u64,
+    pub peak_rss_mb: Option<f64>,
+    pub server_start_ms: Option<f64>,
+    pub server_idle_rss_mb: Option<f64>,
+}
+
+impl Measured {
+    /// The figures that follow from it.
+    pub(super) fn figures(mut self, tasks: u32) -> Figures {
+        let count = f64::from(tasks);
+        Figures {
+            tasks,
+            wall_s: self.wall_s,
+            tasks_per_s: count / self.wall_s,
+            ms_per_task: self.wall_s * 1e3 / count,
+            hop_p50_ms: self.hops.percentile(50),
+            hop_p99_ms: self.hops.percentile(99),
+            bytes_written_per_task: self.io.map(|io| io.written / count),
+            bytes_passed_per_task: self.io.map(|io| io.passed / count),
+            commits: self.commits,
+            peak_rss_mb: self.peak_rss_mb,
+            server_start_ms: self.server_start_ms,
+            server_idle_rss_mb: self.server_idle_rss_mb,
+            ..Figures::default()
+        }
+    }
+}
+
+/// What the system says a process has written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Io {
     pub written: f64,
@@ -81,19 +123,27 @@ pub(super) struct Io {
 }
 
 impl Io {
-    pub(super) fn now() -> Option<Io> {
-        let text = fs::read_to_string("/proc/self/io").ok()?;
+    /// So far, by `process` (as in `self`).
+    pub(super) fn of(process: &str) -> Option<Io> {
+        let text = fs::read_to_string(format!("/proc/{process}/io")).ok()?;
         Some(Io {
             written: field(&text, "write_bytes")?,
             passed: field(&text, "wchar")?,
         })
     }
+
+    pub(super) fn since(self, before: Io) -> Io {
+        Io {
+            written: self.written - before.written,
+            passed: self.passed - before.passed,
+        }
+    }
 }
 
-/// Most memory used so far, MiB.
-pub(super) fn peak_rss_mb() -> Option<f64> {
-    let text = fs::read_to_string("/proc/self/status").ok()?;
-    Some(field(&text, "VmHWM")? / 1024.0)
+/// Memory of `process`, MiB: `VmHWM` is the most it used so far, `VmRSS` what it uses.
+pub(super) fn memory_mb(process: &str, name: &str) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    Some(field(&text, name)? / 1024.0)
 }
 
 fn field(text: &str, name: &str) -> Option<f64> {

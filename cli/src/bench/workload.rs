@@ -14,6 +14,13 @@ pub(super) struct Plan {
     pub parallel: u32,
 }
 
+impl Plan {
+    /// Whether tasks are processes: then `xargs` is measured too.
+    pub(super) fn is_process(&self) -> bool {
+        self.name == "process"
+    }
+}
+
 /// Largest DAG of `scale`.
 const SCALE_MAX: u32 = 100_000;
 /// No limit that a workload with builtin agents could feel.

@@ -84,12 +84,13 @@ impl RunFiles {
 
     /// Makes the directories of an attempt; an output and a log left by an earlier start of it are removed.
     pub(super) fn prepare(&self, task: &str, epoch: u32, attempt: u32) -> io::Result<AttemptFiles> {
-        let directory = self.attempt(task, epoch, attempt);
-        let checkpoints = self.task(task).join("checkpoints");
         let shared = self.shared();
-        if make(&checkpoints)? {
-            make(&shared)?;
-        }
+        let checkpoints = self.task(task).join("checkpoints");
+        let directory = self.attempt(task, epoch, attempt);
+        // From the top down, so that each is one call.
+        make(&self.task(task))?;
+        make(&shared)?;
+        make(&checkpoints)?;
         let is_new = make(&directory)?;
         let files = AttemptFiles {
             envelope: directory.join("envelope.json"),
