@@ -51,6 +51,8 @@ impl Turn<'_> {
             ReportKind::Progress(progress) => self.emit(Event::TaskProgressed { node, progress }),
             ReportKind::Checkpoint(checkpoint) => self.emit(Event::TaskCheckpointed { node, checkpoint }),
             ReportKind::Success { started_at, output } => {
+                // An agent's clock may be ahead of ours.
+                let started_at = started_at.map(|at| at.min(self.now));
                 self.emit(Event::TaskSucceeded {
                     node,
                     started_at,

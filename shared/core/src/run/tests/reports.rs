@@ -141,3 +141,14 @@ fn a_zombie_is_stopped_until_it_reports_its_end() {
     run.report_of(zombie, SUCCESS);
     assert_eq!(run.state.fenced().count(), 0);
 }
+
+#[test]
+fn a_start_reported_by_a_clock_that_is_ahead_is_not_after_the_end() {
+    let mut run = Script::of(tasks(&["a"]));
+    let kind = ReportKind::Success {
+        started_at: Some(run.now + 5_000),
+        output: None,
+    };
+    run.queue("a").report("a", kind);
+    assert_eq!(run.state.node(NodeIx(0)).started_at, Some(run.now));
+}
