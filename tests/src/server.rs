@@ -27,7 +27,15 @@ impl Server {
     /// # Panics
     /// When it does not come up; with what it printed.
     pub fn start(data: &Path, configuration: &Path) -> Server {
-        let mut server = Server::spawn(data, configuration);
+        Server::start_with(data, configuration, &[])
+    }
+
+    /// The same with more flags of `serve`.
+    ///
+    /// # Panics
+    /// When it does not come up; with what it printed.
+    pub fn start_with(data: &Path, configuration: &Path, flags: &[&str]) -> Server {
+        let mut server = Server::spawn(data, configuration, flags);
         server.await_answer(data);
         server
     }
@@ -36,7 +44,7 @@ impl Server {
     ///
     /// # Panics
     /// When the program does not start.
-    pub fn spawn(data: &Path, configuration: &Path) -> Server {
+    pub fn spawn(data: &Path, configuration: &Path, flags: &[&str]) -> Server {
         let log = data.with_extension("log");
         let mut options = std::fs::OpenOptions::new();
         let file = options
@@ -48,9 +56,8 @@ impl Server {
         let mut command = orchestrator();
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .arg("--config")
-            .arg(configuration);
+            .arg(data);
+        command.arg("--config").arg(configuration).args(flags);
         let child = command
             .stdout(Stdio::from(file))
             .stderr(Stdio::from(errors))

@@ -90,7 +90,7 @@ impl Place {
     }
 
     fn spawn(&self) -> Server {
-        Server::spawn(&self.data(), &self.configuration())
+        Server::spawn(&self.data(), &self.configuration(), &[])
     }
 }
 
