@@ -187,6 +187,9 @@ pub fn failed(class: FailureClass) -> ReportKind {
 fn succeeded(random: &mut Random) -> ReportKind {
     let items: Vec<Value> = (0..random.below(4)).map(Value::from).collect();
     let output = random.chance(900).then(|| Arc::new(Value::Array(items)));
-    let started_at = random.chance(500).then_some(Timestamp(1_700_000_000_000));
+    // Now and then by a clock that is far behind or ahead.
+    let started_at = random
+        .chance(500)
+        .then(|| Timestamp(*random.pick(&[1_700_000_000_000, 1_900_000_000_000])));
     ReportKind::Success { started_at, output }
 }
