@@ -72,6 +72,7 @@ impl Failure {
     pub fn file(path: &std::path::Path, error: &std::io::Error) -> Failure {
         let (exit, remedy) = match error.kind() {
             std::io::ErrorKind::NotFound => (Exit::NotFound, "check the path"),
+            std::io::ErrorKind::IsADirectory => (Exit::Usage, "name a file in it"),
             std::io::ErrorKind::PermissionDenied => (Exit::Unavailable, "check its permissions"),
             _ => (Exit::Unavailable, "check that it is a readable file"),
         };
