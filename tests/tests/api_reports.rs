@@ -8,7 +8,7 @@ use tests::server::{Server, eventually};
 
 /// An agent that never reports by itself: the test does, in its place.
 const CONFIGURATION: &str = "agents: {elsewhere: {command: [\"sleep\", \"600\"]}}";
-const WORKFLOW: &str = "name: reports\ntasks:\n  - {id: work, agent: elsewhere, action: run}\n  - {id: after, agent: noop, action: run, depends_on: [work]}";
+const WORKFLOW: &str = "name: reports\ntasks:\n  - {id: job, agent: elsewhere, action: run}\n  - {id: after, agent: noop, action: run, depends_on: [job]}";
 
 struct Attempt {
     path: String,
@@ -43,13 +43,13 @@ fn start(folder: &Path) -> (Server, String) {
 
 fn attempt(folder: &Path, run: &str, epoch: u64, attempt: u64) -> Attempt {
     let file = folder.join(format!(
-        "data/runs/{run}/tasks/work/{epoch}-{attempt}/envelope.json"
+        "data/runs/{run}/tasks/job/{epoch}-{attempt}/envelope.json"
     ));
     let envelope: Value = eventually("the envelope is written", || {
         serde_json::from_slice(&std::fs::read(&file).ok()?).ok()
     });
     Attempt {
-        path: format!("/runs/{run}/tasks/work/events"),
+        path: format!("/runs/{run}/tasks/job/events"),
         token: envelope["token"]
             .as_str()
             .expect("an envelope has a token")
@@ -81,7 +81,7 @@ fn an_attempt_reports_progress_checkpoint_and_success() {
             reply.json()
         );
     }
-    let task = get(&server, &format!("/runs/{run}/tasks/work"));
+    let task = get(&server, &format!("/runs/{run}/tasks/job"));
     assert_eq!(
         (&task["progress"]["percent"], &task["checkpoint"]),
         (&json!(40.0), &json!({"epoch": 25}))
@@ -109,7 +109,7 @@ fn a_stale_attempt_is_told_to_stop_and_a_wrong_token_learns_nothing() {
         first.report(&server, "TASK_FAILURE", &json!({})).code(),
         "request.malformed"
     );
-    let rerun = Request::new("POST", &format!("/runs/{run}/tasks/work/rerun")).send(&server.endpoint);
+    let rerun = Request::new("POST", &format!("/runs/{run}/tasks/job/rerun")).send(&server.endpoint);
     assert_eq!(rerun.status, 200, "{}", rerun.json());
     let stale = first.report(&server, "TASK_SUCCESS", &json!({"output": 1}));
     assert_eq!((stale.status, stale.code().as_str()), (409, "attempt.stale"));
@@ -124,7 +124,7 @@ fn a_stale_attempt_is_told_to_stop_and_a_wrong_token_learns_nothing() {
         "attempt.bad-token"
     );
     let elsewhere = Attempt {
-        path: "/runs/00000000000000000000000000/tasks/work/events".to_owned(),
+        path: "/runs/00000000000000000000000000/tasks/job/events".to_owned(),
         ..first
     };
     assert_eq!(
