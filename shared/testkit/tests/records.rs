@@ -1,0 +1,302 @@
+//! The persisted form of events: what is written is read back, and what was written before is still read.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use orchestrator_core::ids::{NodeIx, RunId};
+use orchestrator_core::policy::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
+use orchestrator_core::run::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::time::Timestamp;
+use orchestrator_core::workflow::{OnDenied, ResourceClass};
+use orchestrator_engine::record;
+use orchestrator_testkit::random::Random;
+use serde_json::{Value, json};
+
+const AT: Timestamp = Timestamp(1_767_656_400_000);
+
+/// Kinds of event that [`event`] makes.
+const KINDS: u64 = 29;
+
+fn text(random: &mut Random) -> String {
+    (*random.pick(&["", "me", "ünïcödé 🐧", "a \"quoted\" line\nand another", "x"])).to_owned()
+}
+
+fn value(random: &mut Random, depth: u32) -> Value {
+    match random.below(if depth == 0 { 5 } else { 7 }) {
+        0 => Value::Null,
+        1 => json!(random.chance(500)),
+        2 => json!(random.bits().cast_signed()),
+        // Exact in binary: without its `float_roundtrip`, serde_json may read others back with another last bit.
+        3 => json!(0.125 * f64::from(u32::try_from(random.below(1_000)).unwrap_or(0))),
+        4 => json!(text(random)),
+        5 => (0..random.below(4)).map(|_| value(random, depth - 1)).collect(),
+        _ => json!({"a": value(random, depth - 1), "": value(random, depth - 1)}),
+    }
+}
+
+fn small(random: &mut Random) -> u32 {
+    *random.pick(&[0, 1, 2, 23, 24, 255, 256, 65_536, u32::MAX])
+}
+
+fn failure(random: &mut Random) -> Arc<Failure> {
+    let class = *random.pick(&FailureClass::ALL);
+    let exit_code = random.chance(500).then(|| *random.pick(&[0, 1, 75, -9]));
+    Arc::new(Failure {
+        class,
+        message: text(random),
+        exit_code,
+    })
+}
+
+fn choice(random: &mut Random) -> Choice {
+    let holds = [
+        HoldReason::Window,
+        HoldReason::Pool,
+        HoldReason::Approval,
+        HoldReason::Budget,
+        HoldReason::Policy,
+        HoldReason::Denied,
+    ];
+    let verdict = match random.below(3) {
+        0 => Verdict::Allow,
+        1 => Verdict::Deny {
+            on_denied: *random.pick(&[OnDenied::Skip, OnDenied::Fail, OnDenied::Hold]),
+        },
+        _ => Verdict::Hold {
+            reason: *random.pick(&holds),
+            until: random.chance(500).then_some(Timestamp(-5)),
+        },
+    };
+    let extra = BTreeMap::from([(text(random), value(random, 1))]);
+    Choice {
+        verdict,
+        overrides: Overrides {
+            resource_class: *random.pick(&ResourceClass::ALL),
+            priority: 7,
+            memory_gb: 1.5,
+            llm_model: random.chance(500).then(|| text(random)),
+            use_distributed: random.chance(500),
+            extra: if random.chance(500) {
+                extra
+            } else {
+                BTreeMap::new()
+            },
+        },
+        retry: RetryRule {
+            auto: random.chance(500),
+            max_retries: small(random),
+            backoff_base_ms: 1,
+            backoff_max_ms: u64::MAX,
+        },
+        timeout_ms: random.chance(500).then(|| random.bits()),
+        pools: (0..random.below(3))
+            .map(|n| PoolDemand {
+                pool: format!("pool-{n}"),
+                slots: small(random),
+            })
+            .collect(),
+        matched: (0..random.below(3)).map(|_| text(random)).collect(),
+        reason: text(random),
+        policy_version: "0123456789ab".to_owned(),
+    }
+}
+
+fn submission(random: &mut Random) -> Submission {
+    Submission {
+        run: RunId::from_parts(1, u128::from(random.bits())),
+        definition: [u8::try_from(random.below(256)).unwrap_or(0); 32],
+        client_id: text(random),
+        inputs: Arc::new(value(random, 2)),
+        metadata: Arc::new(json!({"urgent": true})),
+        priority: random.chance(500).then_some(10),
+        traceparent: random.chance(500).then(|| text(random)),
+        needs_admission: random.chance(500),
+    }
+}
+
+fn event(kind: u64, random: &mut Random) -> Event {
+    let node = NodeIx(small(random));
+    let by = text(random);
+    match kind {
+        0 => Event::RunSubmitted(Arc::new(submission(random))),
+        1 => Event::RunAdmitted,
+        2 => Event::RunPaused { by },
+        3 => Event::RunResumed { by },
+        4 => Event::RunCancelled {
+            by,
+            reason: text(random),
+        },
+        5 => Event::RunSucceeded,
+        6 => Event::RunFailed,
+        7 => Event::RunReopened {
+            by,
+            reason: text(random),
+        },
+        8 => Event::RunPriorityChanged { by, priority: 10 },
+        9 => Event::TaskReady { node },
+        10 => Event::TaskExpanded {
+            node,
+            items: Arc::new((0..random.below(4)).map(|_| value(random, 2)).collect()),
+        },
+        11 => Event::ChoiceMade {
+            choice: Arc::new(choice(random)),
+        },
+        12 => {
+            let usage = (0..random.below(4)).map(|_| small(random)).collect();
+            Event::TaskQueued {
+                node,
+                attempt: small(random),
+                choice: small(random),
+                usage,
+            }
+        }
+        13 => {
+            let until = random.chance(500).then_some(Timestamp(AT.0 + 1));
+            let full = (0..random.below(3)).map(|_| text(random)).collect();
+            Event::TaskHeld {
+                node,
+                choice: small(random),
+                hold: HoldReason::Pool,
+                until,
+                full,
+            }
+        }
+        14 => Event::TaskApproved { node, by },
+        15 => Event::TaskStarted { node },
+        16 => {
+            let progress = Progress {
+                percent: random.chance(500).then_some(12.5),
+                message: Some(text(random)),
+            };
+            Event::TaskProgressed {
+                node,
+                progress: Arc::new(progress),
+            }
+        }
+        17 => Event::TaskCheckpointed {
+            node,
+            checkpoint: Arc::new(value(random, 2)),
+        },
+        18 => {
+            let started_at = random
+                .chance(500)
+                .then(|| Timestamp(AT.0 - i64::from(small(random))));
+            let output = random.chance(700).then(|| Arc::new(value(random, 3)));
+            Event::TaskSucceeded {
+                node,
+                started_at,
+                output,
+            }
+        }
+        19 => Event::GroupSucceeded { node },
+        20 => Event::AttemptFailed {
+            node,
+            failure: failure(random),
+            retry_at: AT + u64::from(small(random)),
+        },
+        21 => Event::TaskFailed {
+            node,
+            failure: failure(random),
+        },
+        22 => Event::TaskSkipped {
+            node,
+            reason: SkipReason::Condition,
+        },
+        23 => Event::TaskSkipped {
+            node,
+            reason: SkipReason::Upstream {
+                task: NodeIx(small(random)),
+            },
+        },
+        24 => Event::TaskSkipped {
+            node,
+            reason: SkipReason::Denied {
+                choice: small(random),
+            },
+        },
+        25 => Event::TaskCancelled { node },
+        26 => Event::TaskReset { node },
+        27 => Event::GroupReopened { node },
+        _ => {
+            let kind = (*random.pick(&["TASK_SUCCESS", "TASK_FAILURE", "TASK_STARTED"])).to_owned();
+            Event::ReportRefused {
+                node,
+                epoch: small(random),
+                attempt: small(random),
+                kind,
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    for seed in 0..3_000 {
+        let mut random = Random::new(seed);
+        let kinds: Vec<u64> = (0..random.below(8)).map(|_| random.below(KINDS)).collect();
+        let events: Vec<Event> = kinds.into_iter().map(|kind| event(kind, &mut random)).collect();
+        let read = record::decode(&record::encode(AT, &events));
+        assert_eq!(read, Ok((AT, events)), "seed {seed}");
+    }
+}
+
+#[test]
+fn damaged_records_are_refused_and_nothing_else_happens() {
+    for seed in 0..3_000 {
+        let mut random = Random::new(seed);
+        let kind = random.below(KINDS);
+        let mut record = record::encode(AT, &[event(kind, &mut random)]);
+        match random.below(3) {
+            0 => record.truncate(random.index(record.len())),
+            1 => {
+                let index = random.index(record.len());
+                record[index] ^= u8::try_from(random.range(1, 255)).unwrap_or(1);
+            }
+            _ => {
+                record = (0..random.below(40))
+                    .map(|_| random.bits().to_le_bytes()[0])
+                    .collect()
+            }
+        }
+        // Whatever comes out, it comes out: no panic, no endless allocation.
+        let _ = record::decode(&record);
+    }
+    assert!(matches!(
+        record::decode(&[0x83, 0x18, 99, 0, 0x80]),
+        Err(record::Error::Newer(99))
+    ));
+}
+
+/// One record of each kind of event, drawn from its number.
+fn samples() -> Vec<(u64, Vec<Event>)> {
+    (0..KINDS)
+        .map(|kind| (kind, vec![event(kind, &mut Random::new(kind))]))
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Records written by version 1, which every later version must read. A change of this file is a change of what is stored
+/// on people's disks: add a version and an upcast instead.
+#[test]
+fn records_of_version_1_are_still_read() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/journals/version-1.hex");
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    let written: String = samples()
+        .iter()
+        .map(|(kind, events)| format!("{kind} {}\n", hex(&record::encode(AT, events))))
+        .collect();
+    assert_eq!(
+        stored, written,
+        "left: the stored records; right: what this program writes"
+    );
+    for (line, (_, events)) in stored.lines().zip(samples()) {
+        let digits = line.split_once(' ').map_or("", |(_, digits)| digits);
+        let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal digits");
+        let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
+        assert_eq!(record::decode(&bytes), Ok((AT, events)), "{line}");
+    }
+}
