@@ -250,7 +250,7 @@ pub struct LogsArgs {
     /// The run.
     #[arg(value_name = "RUN")]
     pub run: String,
-    /// The task, as in train or train[3].
+    /// The task, as in `train` or `train[3]`.
     #[arg(value_name = "TASK")]
     pub task: String,
     /// The attempt; default: the last.
@@ -289,7 +289,7 @@ pub struct TaskArgs {
     /// The run.
     #[arg(value_name = "RUN")]
     pub run: String,
-    /// The task, as in train or train[3].
+    /// The task, as in `train` or `train[3]`.
     #[arg(value_name = "TASK")]
     pub task: String,
 }
@@ -300,7 +300,7 @@ pub struct ReasonTaskArgs {
     /// The run.
     #[arg(value_name = "RUN")]
     pub run: String,
-    /// The task, as in train or train[3].
+    /// The task, as in `train` or `train[3]`.
     #[arg(value_name = "TASK")]
     pub task: String,
     /// Why; kept in the history of the run.

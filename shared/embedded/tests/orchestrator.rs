@@ -1,6 +1,9 @@
 //! The embedded orchestrator as a whole: real commands, real files, restarts.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of this file are test code, outside test functions")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of this file are test code, outside test functions"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;

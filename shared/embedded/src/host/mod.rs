@@ -267,6 +267,10 @@ impl Host<'_> {
             Input::Handed(key) => self.ports().compute.ended(key),
             Input::Ended(key, kind) => {
                 self.ports().compute.ended(key);
+                // A command that exited has begun, however short it was; a success says so itself.
+                if matches!(&kind, ReportKind::Failure(failure) if failure.exit_code.is_some()) {
+                    self.report(key, ReportKind::Started);
+                }
                 self.report(key, kind);
             }
             Input::Stop => self.is_stopping = true,
