@@ -28,3 +28,6 @@ pub use pool::{LeaseView, PoolList, PoolView};
 pub use replay::Replay;
 pub use run::RunView;
 pub use task::{TaskDetail, TaskView};
+
+#[cfg(test)]
+mod tests;
