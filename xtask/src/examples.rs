@@ -9,7 +9,7 @@ use crate::run::{built, program, quietly, root, target};
 
 /// Variants of examples that their documentation promises, besides each as it is: folder, options, exit status.
 const VARIANTS: [(&str, &[&str], i32); 3] = [
-    ("failures", &["--input", "outage_attempts=never"], 1),
+    ("failures", &["--input", "outage_attempts=1.5"], 1),
     (
         "for_each",
         &["--input", "by=[\"year\"]", "--input", "column=flipper_length_mm"],
