@@ -27,8 +27,8 @@ fn seeds_that_broke_a_rule_no_longer_do() {
 
 #[test]
 fn the_first_seeds_break_no_rule() {
-    for seed in 0..50 {
-        if let Err(breach) = simulate_both(seed) {
+    for seed in 0..2_000 {
+        if let Err(breach) = simulate(seed, Composition::Embedded) {
             panic!("{breach}");
         }
     }

@@ -304,6 +304,8 @@ impl RunState {
 
     /// The key under which a node holds slots or stands in line: its live attempt, or the attempt it waits to make.
     pub fn lease_key_of(&self, node: NodeIx) -> Option<AttemptKey> {
+        // A turn that lost a race may have asked for the children of an expansion that did not happen.
+        self.get(node)?;
         let current = self.attempt_of(node);
         match self.node(node).status {
             _ if self.is_live(node) => Some(current),
