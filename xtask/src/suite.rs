@@ -5,7 +5,7 @@
 
 use crate::counts::{Counts, of_cargo_test, of_nextest};
 use crate::report::{Report, Step};
-use crate::run::{built, cargo, is_there, program, quietly};
+use crate::run::{built, cargo, is_there, quietly};
 use crate::{examples, licences, verbs};
 
 /// Broken links are errors. Our readers see private items, so links to them are fine.
