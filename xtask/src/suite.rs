@@ -5,8 +5,11 @@
 
 use crate::counts::{Counts, of_cargo_test, of_nextest};
 use crate::report::{Report, Step};
-use crate::run::{built, cargo, is_there, quietly};
+use crate::run::{built, cargo, is_there, program, quietly};
 use crate::{examples, licences, verbs};
+
+/// Seeds the simulator plays in each run of the tests.
+const SEEDS: &str = "2000";
 
 /// Broken links are errors. Our readers see private items, so links to them are fine.
 const DOC_FLAGS: &str = "-D warnings -A rustdoc::private_intra_doc_links";
@@ -27,6 +30,7 @@ pub fn test() -> bool {
     if built {
         report.step("tests", tests);
         report.step("documentation tests", documentation_tests);
+        report.step("simulator", simulator);
         report.step("examples", examples::run);
     }
     report.finish()
@@ -121,6 +125,13 @@ fn documentation_tests() -> Step {
         outcome.output,
         "examples in documentation",
     )
+}
+
+fn simulator() -> Step {
+    let outcome = quietly(program(built().join("simulate")).args(["--seeds", SEEDS]));
+    let mut step = Step::check(outcome);
+    step.note = format!("{SEEDS} seeds");
+    step
 }
 
 /// A run whose exit status disagrees with what was counted has failed, whatever was counted.

@@ -88,7 +88,7 @@ impl<P: Ports> Engine<P> {
         let mut wanting: Vec<(LeaseRequest, &mut Answer)> = answers
             .iter_mut()
             .filter(wants)
-            .map(|answer| (self.lease_request(session.state(), session.now(), answer), answer))
+            .map(|answer| (self.lease_request(session, answer), answer))
             .collect();
         if wanting.is_empty() {
             return Ok(());
@@ -107,7 +107,8 @@ impl<P: Ports> Engine<P> {
         Ok(())
     }
 
-    fn lease_request(&self, state: &RunState, now: Timestamp, answer: &Answer) -> LeaseRequest {
+    fn lease_request(&self, session: &Session, answer: &Answer) -> LeaseRequest {
+        let (state, now) = (session.state(), session.now());
         let node = answer.node;
         let current = state.attempt_of(node);
         let queued_at = state.node(node).ready_at.unwrap_or(now);
@@ -122,6 +123,7 @@ impl<P: Ports> Engine<P> {
                 answer.choice.overrides.priority,
                 self.options.ageing_ms,
             ),
+            seq: session.seq() + 1,
         }
     }
 
@@ -160,6 +162,7 @@ impl<P: Ports> Engine<P> {
                 state.priority.unwrap_or(5),
                 self.options.ageing_ms,
             ),
+            seq: session.seq() + 1,
         };
         let answers = self.ports.pools().take(std::slice::from_ref(&request)).await?;
         match answers.first().map(|taken| &taken.answer) {

@@ -136,9 +136,11 @@ impl<P: Ports> Engine<P> {
             let result = match step(&mut session).await {
                 Ok(result) => result,
                 Err(error) => {
+                    let taken = std::mem::take(&mut session.taken);
                     if session.is_clean() {
                         self.ports.session_cache().put(session);
                     }
+                    self.give_back(run, taken).await;
                     return Err(error);
                 }
             };
@@ -179,19 +181,27 @@ impl<P: Ports> Engine<P> {
         }
     }
 
-    /// An append failed: leases taken for it that the run, as it is stored, does not hold go to the next in line. When that
-    /// cannot be done either, the lease stays with its key until the run asks again or the host restarts.
+    /// A turn failed: leases taken for it that the run, as it is stored, does not hold go to the next in line. When that
+    /// cannot be done either, the lease stays with its key until the run asks again, the sweep comes by, or the host
+    /// restarts.
     async fn give_back(&self, run: RunId, mut taken: Vec<AttemptKey>) {
         if taken.is_empty() {
             return;
         }
-        match self.load(run).await {
-            Ok(stored) => taken.retain(|key| !effects::holds(&stored.state, *key)),
-            Err(Error::UnknownRun(_)) => {}
+        let seen = match self.load(run).await {
+            Ok(stored) => {
+                taken.retain(|key| !effects::holds(&stored.state, *key));
+                stored.seq
+            }
+            Err(Error::UnknownRun(_)) => 0,
             Err(_) => return,
-        }
-        if let Ok(freed) = self.ports.pools().release(&taken).await
-            && let Err(error) = self.ports.messages().send(effects::granted(freed)).await
+        };
+        if let Ok(released) = self.ports.pools().release(&taken, seen).await
+            && let Err(error) = self
+                .ports
+                .messages()
+                .send(effects::granted(released.granted))
+                .await
         {
             tracing::warn!(%run, %error, "runs were not told of freed slots");
         }
@@ -280,8 +290,36 @@ impl<P: Ports> Engine<P> {
             };
             self.ports.event_bus().publish(committed).await?;
         }
-        self.carry_out(&session.state, effects, std::mem::take(&mut session.taken))
-            .await
+        let taken = std::mem::take(&mut session.taken);
+        let kept = self.carry_out(session, effects, taken).await?;
+        if !kept.is_empty() {
+            self.fence(session, kept).await?;
+        }
+        Ok(())
+    }
+
+    /// Leases were asked for by a turn that has seen as much as this one or more. It may be about to record them, or it is
+    /// dead. An empty append settles it: after that, whoever is still to record them loses its race.
+    async fn fence(&self, session: &mut Session, keys: Vec<AttemptKey>) -> Result<(), Error> {
+        let append = Append {
+            run: session.state.id(),
+            seq: session.seq + 1,
+            record: record::encode(session.now, &[]),
+            summary: None,
+            blobs: Vec::new(),
+        };
+        match self.ports.journal().append(append).await {
+            Ok(()) => session.seq += 1,
+            // The run went on: what it holds now is for those who see it.
+            Err(journal::Error::Conflict { .. }) => return Ok(()),
+            Err(error) => return Err(Error::Journal(error)),
+        }
+        let released = self.ports.pools().release(&keys, session.seq).await?;
+        let messages = effects::granted(released.granted);
+        if !messages.is_empty() {
+            self.ports.messages().send(messages).await?;
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use orchestrator_core::ids::AttemptKey;
 use orchestrator_core::run::{Effect, Failure, FailureClass, Report, ReportKind, RunState};
 
+use crate::drive::Session;
 use crate::engine::Engine;
 use crate::envelope::Envelope;
 use crate::error::Error;
@@ -16,13 +17,14 @@ use crate::ports::{Compute, Messages, Pools, Ports};
 impl<P: Ports> Engine<P> {
     /// Carries out the effects that later events of the same append have not overtaken, in an order that never hands out a
     /// slot before whatever held it was told to stop. `taken` are leases taken for this turn; those the run does not hold
-    /// are given back.
+    /// are given back. Returns the leases that could not be given back because a turn that had seen more asked for them.
     pub(crate) async fn carry_out(
         &self,
-        state: &RunState,
+        session: &Session,
         effects: Vec<Effect>,
         taken: Vec<AttemptKey>,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<AttemptKey>, Error> {
+        let state = session.state();
         let mut due = Due::default();
         for effect in effects.into_iter().filter(|effect| state.still_owes(*effect)) {
             due.sort_in(effect);
@@ -33,9 +35,12 @@ impl<P: Ports> Engine<P> {
         if !due.stops.is_empty() {
             self.ports.compute().stop(due.stops).await?;
         }
+        let mut kept = Vec::new();
         if !due.releases.is_empty() {
             let releases: Vec<AttemptKey> = due.releases.into_iter().collect();
-            messages.extend(granted(self.ports.pools().release(&releases).await?));
+            let released = self.ports.pools().release(&releases, session.seq()).await?;
+            messages.extend(granted(released.granted));
+            kept = released.kept;
         }
         if !due.dispatches.is_empty() {
             let dispatches = self.envelopes(state, due.dispatches, &mut messages);
@@ -44,7 +49,7 @@ impl<P: Ports> Engine<P> {
         if !messages.is_empty() {
             self.ports.messages().send(messages).await?;
         }
-        Ok(())
+        Ok(kept)
     }
 
     fn envelopes(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use orchestrator_core::ids::{AttemptKey, RunId};
-use orchestrator_core::pool::{LeaseRequest, PoolUsage};
+use orchestrator_core::pool::{LeaseRequest, PoolUsage, Released};
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::compute::Dispatch;
 use orchestrator_engine::ports::event_bus::Committed;
@@ -236,7 +236,7 @@ impl<P: Pools, F: Faults> Pools for Faulty<P, F> {
         )
     }
 
-    async fn release(&self, keys: &[AttemptKey]) -> Result<Vec<AttemptKey>, HostError> {
+    async fn release(&self, keys: &[AttemptKey], seen: u64) -> Result<Released, HostError> {
         let run = keys.first().map(|key| key.run);
         call!(
             self,
@@ -244,7 +244,7 @@ impl<P: Pools, F: Faults> Pools for Faulty<P, F> {
             run,
             host_error("pools"),
             host_error("pools"),
-            self.inner.release(keys)
+            self.inner.release(keys, seen)
         )
     }
 

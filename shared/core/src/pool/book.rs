@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{LeaseAnswer, LeaseRequest, PoolUsage, WaiterOrder};
-use crate::ids::AttemptKey;
+use super::{LeaseAnswer, LeaseRequest, PoolUsage, Released, WaiterOrder};
+use crate::ids::{AttemptKey, RunId};
 use crate::policy::PoolDemand;
 
 /// A set of pools with their leases and waiters. Pure: the embedded host and the test kit drive it, and rebuild it from
@@ -44,11 +44,13 @@ struct Line {
     members: u32,
 }
 
-/// An attempt known to the book: `waiting` is its place in the line, `None` once it holds its slots.
+/// An attempt known to the book: `waiting` is its place in the line, `None` once it holds its slots. `seq` is the latest
+/// append that may record it.
 #[derive(Debug)]
 struct Entry {
     line: usize,
     waiting: Option<WaiterOrder>,
+    seq: u64,
 }
 
 impl PoolBook {
@@ -99,8 +101,18 @@ impl PoolBook {
     /// Takes the slots, or stands in line for them. Idempotent by key: what is taken stays taken, and who waits keeps
     /// waiting (at the order given last).
     pub fn take(&mut self, request: LeaseRequest) -> LeaseAnswer {
-        let LeaseRequest { key, demands, order } = request;
-        if matches!(self.attempts.get(&key), Some(entry) if entry.waiting.is_none()) {
+        let LeaseRequest {
+            key,
+            demands,
+            order,
+            seq,
+        } = request;
+        let known = self.attempts.get(&key).map_or(0, |entry| entry.seq);
+        let seq = seq.max(known);
+        if let Some(entry) = self.attempts.get_mut(&key)
+            && entry.waiting.is_none()
+        {
+            entry.seq = seq;
             return LeaseAnswer::Taken;
         }
         self.forget_waiter(&key);
@@ -110,7 +122,7 @@ impl PoolBook {
         };
         let full = self.full(&demand);
         let waiting = (!full.is_empty()).then_some(order);
-        self.enter(key, demand, waiting);
+        self.enter(key, demand, waiting, seq);
         if full.is_empty() {
             LeaseAnswer::Taken
         } else {
@@ -118,9 +130,21 @@ impl PoolBook {
         }
     }
 
-    /// Gives the slots back, or leaves the line. Returns the attempts that get slots at once, in waiter order: the book
-    /// has taken the lease on their behalf. Releasing twice is releasing once.
-    pub fn release(&mut self, key: &AttemptKey) -> Vec<AttemptKey> {
+    /// Gives back slots and places in line of attempts that have no use for them according to the run's journal up to
+    /// append `seen`. One that was asked for again by somebody who had seen more is kept: it may be in use by now. The
+    /// attempts that get the freed slots, in waiter order, have their leases already. Releasing twice is releasing once.
+    pub fn release(&mut self, keys: &[AttemptKey], seen: u64) -> Released {
+        let mut released = Released::default();
+        for key in keys {
+            match self.attempts.get(key) {
+                Some(entry) if entry.seq > seen => released.kept.push(*key),
+                _ => released.granted.extend(self.release_one(key)),
+            }
+        }
+        released
+    }
+
+    fn release_one(&mut self, key: &AttemptKey) -> Vec<AttemptKey> {
         let Some(entry) = self.attempts.get(key) else {
             return Vec::new();
         };
@@ -139,9 +163,9 @@ impl PoolBook {
         granted
     }
 
-    /// Records a lease found in a journal at start, even above capacity (the configuration may have shrunk) or in a pool
-    /// that is no longer configured (capacity 0). Idempotent; an attempt that waited now holds.
-    pub fn restore(&mut self, key: AttemptKey, demands: &[PoolDemand]) {
+    /// Records a lease found in a journal of `seq` appends, even above capacity (the configuration may have shrunk) or in a
+    /// pool that is no longer configured (capacity 0). Idempotent; an attempt that waited now holds.
+    pub fn restore(&mut self, key: AttemptKey, demands: &[PoolDemand], seq: u64) {
         if matches!(self.attempts.get(&key), Some(entry) if entry.waiting.is_none()) {
             return;
         }
@@ -154,7 +178,7 @@ impl PoolBook {
         let demand = self
             .indexed(demands)
             .expect("every pool has just been registered");
-        self.enter(key, demand, None);
+        self.enter(key, demand, None, seq);
     }
 
     /// The slots this attempt holds already, if they are others than it asks for: [`PoolBook::take`] will answer that it
@@ -197,6 +221,14 @@ impl PoolBook {
             .filter(|(_, entry)| entry.waiting.is_none() && of_pool(entry))
             .map(|(key, _)| *key)
             .collect();
+        holders.sort_unstable();
+        holders
+    }
+
+    /// The attempts of `run` that hold slots, sorted. Costs time linear in all attempts: for what goes wrong.
+    pub fn holders_of(&self, run: RunId) -> Vec<AttemptKey> {
+        let holds = |(key, entry): &(&AttemptKey, &Entry)| key.run == run && entry.waiting.is_none();
+        let mut holders: Vec<AttemptKey> = self.attempts.iter().filter(holds).map(|(key, _)| *key).collect();
         holders.sort_unstable();
         holders
     }
@@ -304,7 +336,7 @@ impl PoolBook {
     }
 
     /// Makes an unknown attempt a holder (`waiting` is `None`) or a waiter.
-    fn enter(&mut self, key: AttemptKey, demand: Demand, waiting: Option<WaiterOrder>) {
+    fn enter(&mut self, key: AttemptKey, demand: Demand, waiting: Option<WaiterOrder>, seq: u64) {
         let line = match self.by_demand.get(&demand) {
             Some(&line) => line,
             None => {
@@ -321,7 +353,7 @@ impl PoolBook {
             }
         };
         self.lines.get_mut(line).members += 1;
-        self.attempts.insert(key, Entry { line, waiting });
+        self.attempts.insert(key, Entry { line, waiting, seq });
         match waiting {
             Some(order) => self.stand_in_line(line, order, key),
             None => self.occupy(line),
@@ -362,6 +394,7 @@ impl PoolBook {
         let Some(&Entry {
             line,
             waiting: Some(order),
+            ..
         }) = self.attempts.get(key)
         else {
             return;
@@ -391,7 +424,8 @@ impl PoolBook {
         while let Some((order, key, line)) = self.first_that_fits(freed) {
             self.step_out(line, order, key);
             self.occupy(line);
-            self.attempts.insert(key, Entry { line, waiting: None });
+            let entry = self.attempts.get_mut(&key).expect("whoever waits is known");
+            entry.waiting = None;
             granted.push(key);
         }
         granted

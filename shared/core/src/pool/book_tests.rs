@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ids::{NodeIx, RunId};
+use crate::ids::NodeIx;
 
 fn key(node: u32) -> AttemptKey {
     AttemptKey {
@@ -29,7 +29,15 @@ fn ask(node: u32, pools: &[(&str, u32)], order: i64) -> LeaseRequest {
         key: key(node),
         demands: demands(pools),
         order: WaiterOrder(order),
+        seq: 1,
     }
+}
+
+/// Gives back by somebody who has seen the whole journal; returns who gets the slots.
+fn release(book: &mut PoolBook, key: AttemptKey) -> Vec<AttemptKey> {
+    let released = book.release(&[key], u64::MAX);
+    assert_eq!(released.kept, []);
+    released.granted
 }
 
 fn book(capacities: &[(&str, u32)]) -> PoolBook {
@@ -53,7 +61,7 @@ fn a_freed_slot_goes_to_the_first_in_line_by_order_not_by_arrival() {
     assert_eq!(book.take(ask(1, &[("gpu", 1)], 10)), LeaseAnswer::Taken);
     assert_eq!(book.take(ask(2, &[("gpu", 1)], 30)), waiting(&["gpu"]));
     assert_eq!(book.take(ask(3, &[("gpu", 1)], 20)), waiting(&["gpu"]));
-    assert_eq!(book.release(&key(1)), [key(3)]);
+    assert_eq!(release(&mut book, key(1)), [key(3)]);
     assert_eq!(book.holders("gpu"), [key(3)]);
     assert_eq!(book.waiters("gpu"), [(WaiterOrder(30), key(2))]);
 }
@@ -73,8 +81,12 @@ fn taking_twice_is_taking_once_and_asking_again_while_waiting_only_moves_the_pla
         waiting: 2,
     };
     assert_eq!(book.usage(), [usage]);
-    assert_eq!(book.release(&key(1)), [key(3)]);
-    assert_eq!(book.release(&key(1)), [], "releasing twice is releasing once");
+    assert_eq!(release(&mut book, key(1)), [key(3)]);
+    assert_eq!(
+        release(&mut book, key(1)),
+        [],
+        "releasing twice is releasing once"
+    );
 }
 
 #[test]
@@ -90,8 +102,8 @@ fn several_pools_are_taken_all_or_none_and_a_blocked_waiter_lets_others_pass() {
         LeaseAnswer::Taken,
         "it must not stand idle (POOL-3)"
     );
-    assert_eq!(book.release(&key(1)), []);
-    assert_eq!(book.release(&key(3)), [key(2)]);
+    assert_eq!(release(&mut book, key(1)), []);
+    assert_eq!(release(&mut book, key(3)), [key(2)]);
 }
 
 #[test]
@@ -113,18 +125,18 @@ fn what_can_never_be_granted_is_refused_with_the_pool_and_its_capacity() {
             capacity: None
         }
     );
-    assert_eq!(book.release(&key(1)), []);
+    assert_eq!(release(&mut book, key(1)), []);
 }
 
 #[test]
 fn a_pool_restored_above_its_capacity_grants_nothing_until_it_has_drained() {
     let mut book = book(&[("gpu", 1)]);
-    book.restore(key(1), &demands(&[("gpu", 1)]));
-    book.restore(key(2), &demands(&[("gpu", 1), ("gone", 1)]));
-    book.restore(key(2), &demands(&[("gpu", 1), ("gone", 1)]));
+    book.restore(key(1), &demands(&[("gpu", 1)]), 1);
+    book.restore(key(2), &demands(&[("gpu", 1), ("gone", 1)]), 1);
+    book.restore(key(2), &demands(&[("gpu", 1), ("gone", 1)]), 1);
     assert_eq!(book.take(ask(3, &[("gpu", 1)], 0)), waiting(&["gpu"]));
-    assert_eq!(book.release(&key(1)), []);
-    assert_eq!(book.release(&key(2)), [key(3)]);
+    assert_eq!(release(&mut book, key(1)), []);
+    assert_eq!(release(&mut book, key(2)), [key(3)]);
     assert!(book.retire("gone"));
     assert!(!book.retire("gpu"), "key 3 holds it");
 }
@@ -137,10 +149,38 @@ fn a_larger_capacity_lets_waiters_in_and_a_smaller_one_takes_nothing_away() {
     }
     assert_eq!(book.set_capacity("cpu", 3), [key(1), key(2)]);
     assert_eq!(book.set_capacity("cpu", 1), []);
-    assert_eq!(book.release(&key(0)), []);
+    assert_eq!(release(&mut book, key(0)), []);
     assert_eq!(book.holders("cpu"), [key(1), key(2)]);
-    assert_eq!(book.release(&key(3)), [], "a waiter leaves the line");
+    assert_eq!(release(&mut book, key(3)), [], "a waiter leaves the line");
     assert_eq!(book.usage()[0].waiting, 0);
+}
+
+#[test]
+fn what_was_asked_for_again_by_a_later_turn_is_kept_from_an_earlier_one() {
+    let mut book = book(&[("gpu", 1)]);
+    let asked = |node: u32, seq: u64| LeaseRequest {
+        seq,
+        ..ask(node, &[("gpu", 1)], 0)
+    };
+    assert_eq!(book.take(asked(1, 5)), LeaseAnswer::Taken);
+    assert_eq!(book.take(asked(1, 7)), LeaseAnswer::Taken);
+    assert_eq!(book.take(asked(1, 6)), LeaseAnswer::Taken, "the latest counts");
+    assert_eq!(book.take(asked(2, 3)), waiting(&["gpu"]));
+    let kept = |keys: &[AttemptKey]| Released {
+        granted: Vec::new(),
+        kept: keys.to_vec(),
+    };
+    assert_eq!(book.release(&[key(1), key(2)], 2), kept(&[key(1), key(2)]));
+    assert_eq!(book.release(&[key(1)], 6), kept(&[key(1)]));
+    assert_eq!(book.holders("gpu"), [key(1)]);
+    assert_eq!(book.release(&[key(1)], 7).granted, [key(2)]);
+    assert_eq!(
+        book.release(&[key(2)], 2),
+        kept(&[key(2)]),
+        "a grant keeps its number"
+    );
+    assert_eq!(book.release(&[key(2)], 3), Released::default());
+    assert_eq!(book.holders("gpu"), []);
 }
 
 /// The obvious implementation: two lists, everything looked at every time.
@@ -285,7 +325,7 @@ proptest! {
                     let request = ask(node, DEMANDS[demand], order);
                     assert_eq!(book.take(request.clone()), model.take(request));
                 }
-                Step::Release { node } => assert_eq!(book.release(&key(node)), model.release(&key(node))),
+                Step::Release { node } => assert_eq!(release(&mut book, key(node)), model.release(&key(node))),
                 Step::Capacity { pool, capacity } => {
                     over_capacity = true;
                     model.capacities.insert(POOLS[pool].to_owned(), capacity);
@@ -293,7 +333,7 @@ proptest! {
                 }
                 Step::Restore { node, demand } => {
                     over_capacity = true;
-                    book.restore(key(node), &demands(DEMANDS[demand]));
+                    book.restore(key(node), &demands(DEMANDS[demand]), 1);
                     if !model.leases.iter().any(|(holder, _)| *holder == key(node)) {
                         model.waiters.retain(|(_, waiter, _)| *waiter != key(node));
                         model.leases.push((key(node), demands(DEMANDS[demand])));

@@ -37,6 +37,17 @@ pub struct LeaseRequest {
     pub demands: Vec<PoolDemand>,
     /// Its place in the line if it has to wait.
     pub order: WaiterOrder,
+    /// The append of the run's journal that would record it: one more than what whoever asks has seen.
+    pub seq: u64,
+}
+
+/// What became of leases that were given back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Released {
+    /// The attempts that got the freed slots at once.
+    pub granted: Vec<AttemptKey>,
+    /// The attempts whose lease was asked for again by somebody who had seen more of the journal; they keep it.
+    pub kept: Vec<AttemptKey>,
 }
 
 /// The answer to a [`LeaseRequest`].

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use orchestrator_core::ids::AttemptKey;
+use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::PoolDemand;
-use orchestrator_core::pool::{LeaseRequest, PoolBook, PoolUsage};
+use orchestrator_core::pool::{LeaseRequest, PoolBook, PoolUsage, Released};
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::Pools;
 use orchestrator_engine::ports::pools::Taken;
@@ -31,11 +31,16 @@ impl LocalPools {
         }
     }
 
-    /// Notes what an attempt holds according to its journal.
-    pub(crate) fn restore(&self, key: AttemptKey, demands: &[PoolDemand]) {
+    /// Notes what an attempt holds according to its journal of `seq` appends.
+    pub(crate) fn restore(&self, key: AttemptKey, demands: &[PoolDemand], seq: u64) {
         let mut book = self.book.borrow_mut();
         ensure_clients(&mut book, demands, self.runs_max);
-        book.restore(key, demands);
+        book.restore(key, demands, seq);
+    }
+
+    /// Every lease of one run.
+    pub(crate) fn holders_of(&self, run: RunId) -> Vec<AttemptKey> {
+        self.book.borrow().holders_of(run)
     }
 
     /// Every pool with who holds it and who waits.
@@ -71,9 +76,8 @@ impl Pools for LocalPools {
         Ok(requests.iter().map(take).collect())
     }
 
-    async fn release(&self, keys: &[AttemptKey]) -> Result<Vec<AttemptKey>, HostError> {
-        let mut book = self.book.borrow_mut();
-        Ok(keys.iter().flat_map(|key| book.release(key)).collect())
+    async fn release(&self, keys: &[AttemptKey], seen: u64) -> Result<Released, HostError> {
+        Ok(self.book.borrow_mut().release(keys, seen))
     }
 
     async fn usage(&self) -> Result<Vec<PoolUsage>, HostError> {

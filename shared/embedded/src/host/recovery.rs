@@ -60,7 +60,7 @@ pub(crate) async fn recover(
             continue;
         }
         recovered.runs.push(run);
-        restore_slots(ports, state);
+        restore_slots(ports, &session);
         let body = Body::Recover;
         ports.outbox.push(Message { run, body });
         if are_agents_ours {
@@ -88,16 +88,18 @@ fn missing_agents(ports: &EmbeddedPorts, state: &RunState) -> Vec<String> {
     missing.map(str::to_owned).collect()
 }
 
-fn restore_slots(ports: &EmbeddedPorts, state: &RunState) {
+fn restore_slots(ports: &EmbeddedPorts, session: &Session) {
+    let state = session.state();
     for key in state.live() {
         let choice = state.choice_of(key.node);
         if let Some(choice) = choice.filter(|choice| !choice.pools.is_empty()) {
-            ports.pools.restore(key, &choice.pools);
+            ports.pools.restore(key, &choice.pools, session.seq());
         }
     }
     if state.submission.needs_admission && state.status != RunStatus::Pending {
         let place = admission_pool(&state.submission.client_id);
-        ports.pools.restore(AttemptKey::admission(state.id()), &[place]);
+        let place_key = AttemptKey::admission(state.id());
+        ports.pools.restore(place_key, &[place], session.seq());
     }
 }
 

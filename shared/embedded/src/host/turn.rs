@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use orchestrator_core::ids::RunId;
 use orchestrator_engine::engine::Engine;
 use orchestrator_engine::error::Error;
-use orchestrator_engine::ports::messages::Body;
+use orchestrator_engine::ports::messages::{Body, Candidates};
 
 use super::backlog::Work;
 use super::input::Reply;
@@ -32,12 +32,16 @@ pub(super) async fn turn(engine: &Engine<EmbeddedPorts>, run: RunId, mut work: V
             false
         }
         Some(Work::Submit(request, reply)) => {
-            answer(reply, engine.submit(*request).await);
-            false
+            let result = engine.submit(*request).await;
+            let failed = settle(engine, run, &result, &mut work);
+            answer(reply, result);
+            failed
         }
         Some(Work::Operate(command, reply)) => {
-            answer(reply, engine.operate(run, command).await);
-            false
+            let result = engine.operate(run, command).await;
+            let failed = settle(engine, run, &result, &mut work);
+            answer(reply, result);
+            failed
         }
         Some(first @ (Work::Message(_) | Work::Report(..))) => {
             work.push_front(first);
@@ -73,21 +77,14 @@ async fn handle(engine: &Engine<EmbeddedPorts>, run: RunId, work: &mut VecDeque<
         }
     }
     let result = engine.handle(run, &bodies).await;
-    let is_kept = match &result {
-        Ok(()) => false,
-        Err(error) if error.is_transient() => {
-            tracing::warn!(%run, %error, "messages could not be handled; they are tried again");
-            if matches!(error, Error::Host(_)) {
-                // The append may be stored and its effects not carried out.
-                work.push_front(Work::Message(Body::Recover));
-            }
-            true
-        }
-        Err(error) => {
+    let is_kept = settle(engine, run, &result, work);
+    match &result {
+        Err(Error::UnknownRun(_)) => tracing::debug!(%run, "messages of a run that was never stored"),
+        Err(error) if !is_kept => {
             tracing::error!(%run, %error, messages = bodies.len(), "messages cannot be handled and are dropped");
-            false
         }
-    };
+        _ => {}
+    }
     for (body, reply) in bodies.into_iter().zip(replies).rev() {
         match reply {
             Some(reply) => answer(reply, result.clone()),
@@ -95,7 +92,27 @@ async fn handle(engine: &Engine<EmbeddedPorts>, run: RunId, work: &mut VecDeque<
             None => {}
         }
     }
-    result.is_err() && is_kept
+    is_kept
+}
+
+/// After a failure that may pass it is not known what was stored: whatever the run then owes is sent again, and slots taken
+/// for nothing are given back. Returns whether it was such a failure.
+fn settle(
+    engine: &Engine<EmbeddedPorts>,
+    run: RunId,
+    result: &Result<(), Error>,
+    work: &mut VecDeque<Work>,
+) -> bool {
+    let Some(error) = result.as_ref().err().filter(|error| error.is_transient()) else {
+        return false;
+    };
+    tracing::warn!(%run, %error, "a turn failed; what it leaves open is tried again");
+    work.push_front(Work::Message(Body::Recover));
+    let held = engine.ports().pools.holders_of(run);
+    if !held.is_empty() {
+        work.push_front(Work::Message(Body::Decide(Candidates::Granted(held))));
+    }
+    true
 }
 
 fn answer(reply: Reply, result: Result<(), Error>) {

@@ -2,7 +2,7 @@
 
 use orchestrator_core::ids::AttemptKey;
 use orchestrator_core::policy::PoolDemand;
-use orchestrator_core::pool::{LeaseAnswer, LeaseRequest, PoolUsage};
+use orchestrator_core::pool::{LeaseAnswer, LeaseRequest, PoolUsage, Released};
 
 use crate::error::HostError;
 
@@ -18,12 +18,14 @@ pub trait Pools {
     /// When the store cannot be reached; some leases may have been taken, asking again settles it.
     async fn take(&self, requests: &[LeaseRequest]) -> Result<Vec<Taken>, HostError>;
 
-    /// Gives back leases and places in line; unknown keys are fine. Returns the attempts that were granted the freed
-    /// slots; whoever gets the list tells their runs.
+    /// Gives back leases and places in line of attempts of one run, which have no use for them according to its journal up
+    /// to append `seen`; unknown keys are fine. What was asked for again by a turn that had seen more
+    /// ([`LeaseRequest::seq`] above `seen`) is kept and named: that turn may be recording it at this moment. Whoever gets
+    /// the list of granted attempts tells their runs.
     ///
     /// # Errors
     /// When the store cannot be reached; releasing again settles it.
-    async fn release(&self, keys: &[AttemptKey]) -> Result<Vec<AttemptKey>, HostError>;
+    async fn release(&self, keys: &[AttemptKey], seen: u64) -> Result<Released, HostError>;
 
     /// How full the pools are, sorted by name.
     ///

@@ -32,7 +32,15 @@ fn request(n: u32, pools: &[&str], order: i64) -> LeaseRequest {
         key: key(n),
         demands,
         order: WaiterOrder(order),
+        seq: 1,
     }
+}
+
+/// Gives back by somebody who has seen the journal; returns who got the slots.
+async fn release(pools: &impl Pools, keys: &[AttemptKey]) -> Vec<AttemptKey> {
+    let released = pools.release(keys, 1).await.expect("reachable");
+    assert_eq!(released.kept, [], "asked for no later than what was seen");
+    released.granted
 }
 
 async fn take(pools: &impl Pools, request: LeaseRequest) -> LeaseAnswer {
@@ -69,6 +77,7 @@ pub async fn check(pools: &impl Pools) {
     what_can_never_be_granted_is_said_so(pools).await;
     leases_never_exceed_the_capacity(pools).await;
     usage_is_what_was_seen_before(pools).await;
+    a_lease_asked_for_again_is_kept_from_who_has_seen_less(pools).await;
 }
 
 async fn taking_twice_is_taking_once(pools: &impl Pools) {
@@ -79,7 +88,7 @@ async fn taking_twice_is_taking_once(pools: &impl Pools) {
         assert_eq!(take(pools, request(2, &["one"], 0)).await, waiting(&["one"]));
     }
     assert_eq!(used(pools, "one").await, (1, 1));
-    assert_eq!(pools.release(&[key(1)]).await, Ok(vec![key(2)]));
+    assert_eq!(release(pools, &[key(1)]).await, [key(2)]);
     assert_eq!(
         take(pools, request(2, &["one"], 0)).await,
         LeaseAnswer::Taken,
@@ -87,8 +96,8 @@ async fn taking_twice_is_taking_once(pools: &impl Pools) {
     );
     for _ in 0..2 {
         assert_eq!(
-            pools.release(&[key(2)]).await,
-            Ok(Vec::new()),
+            release(pools, &[key(2)]).await,
+            [],
             "releasing twice is releasing once"
         );
     }
@@ -102,12 +111,12 @@ async fn all_or_none(pools: &impl Pools) {
         waiting(&["one"])
     );
     assert_eq!(used(pools, "two").await, (0, 1), "a waiter holds nothing");
-    assert_eq!(pools.release(&[key(1)]).await, Ok(vec![key(2)]));
+    assert_eq!(release(pools, &[key(1)]).await, [key(2)]);
     assert_eq!(
         (used(pools, "one").await, used(pools, "two").await),
         ((1, 0), (1, 0))
     );
-    assert_eq!(pools.release(&[key(2)]).await, Ok(Vec::new()));
+    assert_eq!(release(pools, &[key(2)]).await, []);
 }
 
 async fn a_freed_slot_goes_to_the_first_in_line_at_once(pools: &impl Pools) {
@@ -116,17 +125,17 @@ async fn a_freed_slot_goes_to_the_first_in_line_at_once(pools: &impl Pools) {
         assert_eq!(take(pools, request(n, &["one"], order)).await, waiting(&["one"]));
     }
     assert_eq!(
-        pools.release(&[key(3)]).await,
-        Ok(Vec::new()),
+        release(pools, &[key(3)]).await,
+        [],
         "leaving the line frees nothing"
     );
     assert_eq!(
-        pools.release(&[key(1)]).await,
-        Ok(vec![key(4)]),
+        release(pools, &[key(1)]).await,
+        [key(4)],
         "the smallest order goes first"
     );
-    assert_eq!(pools.release(&[key(4)]).await, Ok(vec![key(2)]));
-    assert_eq!(pools.release(&[key(2)]).await, Ok(Vec::new()));
+    assert_eq!(release(pools, &[key(4)]).await, [key(2)]);
+    assert_eq!(release(pools, &[key(2)]).await, []);
 }
 
 async fn what_can_never_be_granted_is_said_so(pools: &impl Pools) {
@@ -149,8 +158,8 @@ async fn what_can_never_be_granted_is_said_so(pools: &impl Pools) {
         }
     );
     assert_eq!(
-        pools.release(&[key(1), key(99)]).await,
-        Ok(Vec::new()),
+        release(pools, &[key(1), key(99)]).await,
+        [],
         "unknown keys are fine"
     );
 }
@@ -174,7 +183,7 @@ async fn leases_never_exceed_the_capacity(pools: &impl Pools) {
     assert_eq!(used(pools, "three").await, (3, 9));
     let mut granted = Vec::new();
     for n in 0..12 {
-        granted.extend(pools.release(&[key(n)]).await.expect("reachable"));
+        granted.extend(release(pools, &[key(n)]).await);
         assert!(used(pools, "three").await.0 <= 3, "never more than the capacity");
     }
     granted.sort_unstable();
@@ -206,5 +215,25 @@ async fn usage_is_what_was_seen_before(pools: &impl Pools) {
         (LeaseAnswer::Taken, Some(vec![held])),
         "it holds what it holds"
     );
-    pools.release(&[key(3), key(1), key(2)]).await.expect("reachable");
+    release(pools, &[key(3), key(1), key(2)]).await;
+}
+
+async fn a_lease_asked_for_again_is_kept_from_who_has_seen_less(pools: &impl Pools) {
+    for seq in [4, 6, 5] {
+        let request = LeaseRequest {
+            seq,
+            ..request(1, &["one"], 0)
+        };
+        assert_eq!(take(pools, request).await, LeaseAnswer::Taken);
+    }
+    assert_eq!(take(pools, request(2, &["one"], 0)).await, waiting(&["one"]));
+    let late = pools.release(&[key(1)], 5).await.expect("reachable");
+    assert_eq!((late.granted, late.kept), (Vec::new(), vec![key(1)]));
+    assert_eq!(used(pools, "one").await, (1, 1), "it is kept");
+    let seen = pools.release(&[key(1)], 6).await.expect("reachable");
+    assert_eq!((seen.granted, seen.kept), (vec![key(2)], Vec::new()));
+    let early = pools.release(&[key(2)], 0).await.expect("reachable");
+    assert_eq!(early.kept, [key(2)], "a grant keeps the number it waited with");
+    assert_eq!(release(pools, &[key(2)]).await, []);
+    assert_eq!(used(pools, "one").await, (0, 0));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::PoolDemand;
-use orchestrator_core::pool::{LeaseRequest, PoolBook, PoolUsage};
+use orchestrator_core::pool::{LeaseRequest, PoolBook, PoolUsage, Released};
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::Pools;
 use orchestrator_engine::ports::pools::Taken;
@@ -37,10 +37,10 @@ impl MemoryPools {
     }
 
     /// Records a lease found in a journal.
-    pub fn restore(&self, key: AttemptKey, demands: &[PoolDemand]) {
+    pub fn restore(&self, key: AttemptKey, demands: &[PoolDemand], seq: u64) {
         let mut inner = self.0.lock();
         inner.ensure_places(demands);
-        inner.book.restore(key, demands);
+        inner.book.restore(key, demands, seq);
     }
 
     /// Whether the attempt holds its slots.
@@ -61,7 +61,7 @@ impl MemoryPools {
 
     /// Every lease of one run.
     pub fn holders_of(&self, run: RunId) -> Vec<AttemptKey> {
-        self.holders().into_iter().filter(|key| key.run == run).collect()
+        self.0.lock().book.holders_of(run)
     }
 
     /// The attempts in line for a pool, first in line first.
@@ -111,9 +111,8 @@ impl Pools for MemoryPools {
         Ok(taken)
     }
 
-    async fn release(&self, keys: &[AttemptKey]) -> Result<Vec<AttemptKey>, HostError> {
-        let mut inner = self.0.lock();
-        Ok(keys.iter().flat_map(|key| inner.book.release(key)).collect())
+    async fn release(&self, keys: &[AttemptKey], seen: u64) -> Result<Released, HostError> {
+        Ok(self.0.lock().book.release(keys, seen))
     }
 
     async fn usage(&self) -> Result<Vec<PoolUsage>, HostError> {

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use orchestrator_core::policy::HoldReason;
+use orchestrator_core::run::Event;
+
 /// Counts by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Coverage(BTreeMap<&'static str, u64>);
@@ -97,7 +100,53 @@ pub const EXPECTED: &[&str] = &[
     "operator accepted",
     "operator refused",
     "process restarted",
+    "run fenced",
     "run waited for its place",
     "sweep",
     "timeout",
 ];
+
+/// What a hold counts as.
+pub(super) fn held_name(hold: HoldReason) -> &'static str {
+    match hold {
+        HoldReason::Window => "held Window",
+        HoldReason::Pool => "held Pool",
+        HoldReason::Approval => "held Approval",
+        HoldReason::Budget => "held Budget",
+        HoldReason::Policy => "held Policy",
+        HoldReason::Denied => "held Denied",
+    }
+}
+
+/// What an event counts as.
+pub(super) fn name_of(event: &Event) -> &'static str {
+    match event {
+        Event::RunSubmitted(_) => "event RunSubmitted",
+        Event::RunAdmitted => "event RunAdmitted",
+        Event::RunPaused { .. } => "event RunPaused",
+        Event::RunResumed { .. } => "event RunResumed",
+        Event::RunCancelled { .. } => "event RunCancelled",
+        Event::RunSucceeded => "event RunSucceeded",
+        Event::RunFailed => "event RunFailed",
+        Event::RunReopened { .. } => "event RunReopened",
+        Event::RunPriorityChanged { .. } => "event RunPriorityChanged",
+        Event::TaskReady { .. } => "event TaskReady",
+        Event::TaskExpanded { .. } => "event TaskExpanded",
+        Event::ChoiceMade { .. } => "event ChoiceMade",
+        Event::TaskQueued { .. } => "event TaskQueued",
+        Event::TaskHeld { .. } => "event TaskHeld",
+        Event::TaskApproved { .. } => "event TaskApproved",
+        Event::TaskStarted { .. } => "event TaskStarted",
+        Event::TaskProgressed { .. } => "event TaskProgressed",
+        Event::TaskCheckpointed { .. } => "event TaskCheckpointed",
+        Event::TaskSucceeded { .. } => "event TaskSucceeded",
+        Event::GroupSucceeded { .. } => "event GroupSucceeded",
+        Event::AttemptFailed { .. } => "event AttemptFailed",
+        Event::TaskFailed { .. } => "event TaskFailed",
+        Event::TaskSkipped { .. } => "event TaskSkipped",
+        Event::TaskCancelled { .. } => "event TaskCancelled",
+        Event::TaskReset { .. } => "event TaskReset",
+        Event::GroupReopened { .. } => "event GroupReopened",
+        Event::ReportRefused { .. } => "event ReportRefused",
+    }
+}

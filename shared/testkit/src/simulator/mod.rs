@@ -18,6 +18,7 @@ pub mod agents;
 pub mod coverage;
 mod handlers;
 mod liveness;
+mod mirror;
 mod operators;
 pub mod oracle;
 pub mod ports;
@@ -26,7 +27,9 @@ pub mod swarm;
 pub mod workload;
 pub mod world;
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use coverage::Coverage;
 pub use swarm::{Composition, Swarm};
@@ -68,11 +71,20 @@ impl fmt::Display for Breach {
 /// With the first broken rule.
 pub fn simulate(seed: u64, composition: Composition) -> Result<Coverage, Box<Breach>> {
     let mut world = World::new(seed, composition);
-    let outcome = world.safety_phase().and_then(|()| world.liveness_phase());
+    // After a panic only the list of steps is read, which is whole between two steps.
+    let phases = AssertUnwindSafe(|| world.safety_phase().and_then(|()| world.liveness_phase()));
+    let outcome = catch_unwind(phases).unwrap_or_else(|panic| Err(format!("PANIC: {}", said(&*panic))));
     match outcome {
         Ok(()) => Ok(world.coverage()),
         Err(rule) => Err(Box::new(world.breach(rule))),
     }
+}
+
+/// What a panic said; an assertion of the engine that fails is a broken rule like any other.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("(without a message)")
 }
 
 /// Simulates one seed in both compositions.

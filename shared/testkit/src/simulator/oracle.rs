@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
-use orchestrator_core::policy::{HoldReason, Policy, PoolDemand, Verdict};
-use orchestrator_core::run::{Event, FailureClass, ReportKind, RunState, RunStatus, TaskStatus, invariants};
+use orchestrator_core::policy::{HoldReason, Policy, PoolDemand};
+use orchestrator_core::run::{Event, FailureClass, ReportKind, RunState, RunStatus, invariants};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::Workflow;
 use orchestrator_engine::decision::admission_pool;
 use orchestrator_engine::record;
 
-use super::coverage::Coverage;
+use super::coverage::{Coverage, held_name, name_of};
+use super::mirror::{Mirror, live_demands};
 use crate::memory::{MemoryJournal, MemoryPools, MemorySessions};
 
 /// The judge: folds every journal by itself and checks each append.
@@ -24,18 +25,6 @@ pub struct Oracle {
     /// How agents really ended.
     succeeded: BTreeSet<AttemptKey>,
     coverage: Coverage,
-}
-
-#[derive(Debug)]
-struct Mirror {
-    state: RunState,
-    seq: u64,
-    /// Successes recorded so far, by node and epoch.
-    successes: BTreeSet<(NodeIx, u32)>,
-    /// Attempts whose worker disappeared, by node and epoch; they are no retries.
-    losses: BTreeMap<(NodeIx, u32), u32>,
-    /// An operator started it again, which needs no place.
-    was_reopened: bool,
 }
 
 impl Oracle {
@@ -92,6 +81,10 @@ impl Oracle {
                     append.seq
                 ));
             }
+            if events.is_empty() {
+                self.coverage.hit("run fenced");
+                facts.push(format!("{run} {} an empty append", append.seq));
+            }
             for event in &events {
                 facts.push(format!("{run} {} {event:?}", append.seq));
                 self.event(run, event, at)?;
@@ -121,13 +114,7 @@ impl Oracle {
             }
             let workflow = Arc::clone(self.definitions.get(&run).ok_or("nobody submitted this run")?);
             let state = RunState::submitted(workflow, Arc::clone(submission), at);
-            let mirror = Mirror {
-                state,
-                seq: 0,
-                successes: BTreeSet::new(),
-                losses: BTreeMap::new(),
-                was_reopened: false,
-            };
+            let mirror = Mirror::new(state);
             return match self.runs.insert(run, mirror) {
                 None => Ok(()),
                 Some(_) => Err(format!("JOURNAL broken: {run} was submitted twice")),
@@ -243,16 +230,16 @@ impl Oracle {
         }
     }
 
-    /// The leases that the journals say are held: what a restarted process starts with.
-    pub fn leases(&self) -> Vec<(AttemptKey, Vec<PoolDemand>)> {
+    /// The leases that the journals of so many appends say are held: what a restarted process starts with.
+    pub fn leases(&self) -> Vec<(AttemptKey, Vec<PoolDemand>, u64)> {
         let mut leases = Vec::new();
-        for Mirror { state, .. } in self.runs.values() {
+        for Mirror { state, seq, .. } in self.runs.values() {
             let has_place = state.submission.needs_admission && state.admitted_at.is_some();
             if has_place && !state.status.is_terminal() {
                 let place = admission_pool(&state.submission.client_id);
-                leases.push((AttemptKey::admission(state.id()), vec![place]));
+                leases.push((AttemptKey::admission(state.id()), vec![place], *seq));
             }
-            leases.extend(live_demands(state).map(|(key, demands)| (key, demands.to_vec())));
+            leases.extend(live_demands(state).map(|(key, demands)| (key, demands.to_vec(), *seq)));
         }
         leases
     }
@@ -300,7 +287,7 @@ impl Oracle {
             .collect()
     }
 
-    /// Whether all that is due is asking a rule again that holds a task.
+    /// Whether all that will ever be due is asking a rule again that holds a task.
     pub fn only_rechecks_due(&self) -> bool {
         self.runs
             .values()
@@ -310,8 +297,7 @@ impl Oracle {
                     let node = state.node(NodeIx::new(index));
                     node.due_at.is_none() || node.hold == Some(HoldReason::Policy)
                 };
-                let decides = state.status == RunStatus::Running && state.ready().next().is_some();
-                !decides && (0..state.nodes().len()).all(is_recheck)
+                (0..state.nodes().len()).all(is_recheck)
             })
     }
 
@@ -344,133 +330,5 @@ impl Oracle {
             .map(describe)
             .collect::<Vec<_>>()
             .join("; ")
-    }
-}
-
-impl Mirror {
-    /// What must hold of one event, given everything before it.
-    fn check(
-        &mut self,
-        event: &Event,
-        at: Timestamp,
-        succeeded: &BTreeSet<AttemptKey>,
-    ) -> Result<(), String> {
-        let state = &self.state;
-        let breaks = |rule: &str| Err(format!("{rule} broken by {event:?}"));
-        if state.status.is_terminal()
-            && !matches!(event, Event::RunReopened { .. } | Event::ReportRefused { .. })
-        {
-            return breaks("ENDED");
-        }
-        match event {
-            Event::RunReopened { .. } => self.was_reopened = true,
-            Event::TaskSucceeded { node, .. } => {
-                let key = state.attempt_of(*node);
-                if !state.is_live_attempt(key) || !succeeded.contains(&key) {
-                    return breaks("ONCE (no agent succeeded at the live attempt)");
-                }
-                if !self.successes.insert((*node, key.epoch)) {
-                    return breaks("ONCE");
-                }
-            }
-            Event::TaskQueued {
-                node,
-                attempt,
-                choice,
-                ..
-            } => {
-                let allows = state
-                    .choices
-                    .get(*choice as usize)
-                    .is_some_and(|choice| choice.verdict == Verdict::Allow);
-                if !allows || *attempt != state.node(*node).attempt + 1 || state.is_live(*node) {
-                    return breaks("RUN-2, RUN-4");
-                }
-                if state.status != RunStatus::Running {
-                    return breaks("PAUSED");
-                }
-            }
-            Event::TaskReady { node } => {
-                let entry = state.node(*node);
-                let early = entry.due_at.is_some_and(|due| at < due);
-                if entry.status == TaskStatus::RetryWait && (early || entry.due_at.is_none()) {
-                    return breaks("RETRY (before it was due)");
-                }
-                if entry.status == TaskStatus::Held && early {
-                    return breaks("HOLD (before it was over)");
-                }
-            }
-            Event::AttemptFailed {
-                node,
-                failure,
-                retry_at,
-            } => {
-                let entry = state.node(*node);
-                let is_lost = failure.class == FailureClass::Lost;
-                let losses = self.losses.get(&(*node, entry.epoch)).copied().unwrap_or(0);
-                let rule = state.choice_of(*node).map(|choice| &choice.retry);
-                let allowed = rule.is_some_and(|rule| {
-                    let in_bounds = *retry_at >= at && *retry_at <= at + rule.backoff_max_ms;
-                    rule.auto && (is_lost || entry.attempt - losses <= rule.max_retries) && in_bounds
-                });
-                if !allowed || !failure.class.is_retryable() || !state.is_live(*node) {
-                    return breaks("RETRY");
-                }
-                *self.losses.entry((*node, entry.epoch)).or_default() += u32::from(is_lost);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-fn live_demands(state: &RunState) -> impl Iterator<Item = (AttemptKey, &[PoolDemand])> {
-    let demands = |key: AttemptKey| {
-        let choice = state.choice_of(key.node)?;
-        (!choice.pools.is_empty()).then_some((key, choice.pools.as_slice()))
-    };
-    state.live().filter_map(demands)
-}
-
-fn held_name(hold: HoldReason) -> &'static str {
-    match hold {
-        HoldReason::Window => "held Window",
-        HoldReason::Pool => "held Pool",
-        HoldReason::Approval => "held Approval",
-        HoldReason::Budget => "held Budget",
-        HoldReason::Policy => "held Policy",
-        HoldReason::Denied => "held Denied",
-    }
-}
-
-fn name_of(event: &Event) -> &'static str {
-    match event {
-        Event::RunSubmitted(_) => "event RunSubmitted",
-        Event::RunAdmitted => "event RunAdmitted",
-        Event::RunPaused { .. } => "event RunPaused",
-        Event::RunResumed { .. } => "event RunResumed",
-        Event::RunCancelled { .. } => "event RunCancelled",
-        Event::RunSucceeded => "event RunSucceeded",
-        Event::RunFailed => "event RunFailed",
-        Event::RunReopened { .. } => "event RunReopened",
-        Event::RunPriorityChanged { .. } => "event RunPriorityChanged",
-        Event::TaskReady { .. } => "event TaskReady",
-        Event::TaskExpanded { .. } => "event TaskExpanded",
-        Event::ChoiceMade { .. } => "event ChoiceMade",
-        Event::TaskQueued { .. } => "event TaskQueued",
-        Event::TaskHeld { .. } => "event TaskHeld",
-        Event::TaskApproved { .. } => "event TaskApproved",
-        Event::TaskStarted { .. } => "event TaskStarted",
-        Event::TaskProgressed { .. } => "event TaskProgressed",
-        Event::TaskCheckpointed { .. } => "event TaskCheckpointed",
-        Event::TaskSucceeded { .. } => "event TaskSucceeded",
-        Event::GroupSucceeded { .. } => "event GroupSucceeded",
-        Event::AttemptFailed { .. } => "event AttemptFailed",
-        Event::TaskFailed { .. } => "event TaskFailed",
-        Event::TaskSkipped { .. } => "event TaskSkipped",
-        Event::TaskCancelled { .. } => "event TaskCancelled",
-        Event::TaskReset { .. } => "event TaskReset",
-        Event::GroupReopened { .. } => "event GroupReopened",
-        Event::ReportRefused { .. } => "event ReportRefused",
     }
 }

@@ -257,8 +257,8 @@ impl World {
         self.ports.messages.inner.take();
         self.new_engine();
         self.ports.pools.inner.reset(self.policy.capacities().clone());
-        for (key, demands) in self.oracle.leases() {
-            self.ports.pools.inner.restore(key, &demands);
+        for (key, demands, seq) in self.oracle.leases() {
+            self.ports.pools.inner.restore(key, &demands, seq);
         }
         for run in self.oracle.active_runs() {
             self.report_lost(run);

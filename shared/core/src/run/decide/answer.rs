@@ -36,7 +36,7 @@ impl Turn<'_> {
             usage,
             ..
         } = answer;
-        let index = self.intern(&choice);
+        let index = self.intern(without_due_time(&choice));
         match (&choice.verdict, lease) {
             (Verdict::Allow, Some(LeaseAnswer::Taken)) => self.queue(node, index, usage),
             (Verdict::Allow, None) if choice.pools.is_empty() => self.queue(node, index, usage),
@@ -54,18 +54,16 @@ impl Turn<'_> {
 
     /// The index of an equal choice, or of this one after recording it. The most recent choices are compared: a run
     /// uses few distinct ones, and a repeat costs bytes, not correctness.
-    fn intern(&mut self, choice: &Arc<Choice>) -> u32 {
+    fn intern(&mut self, choice: Arc<Choice>) -> u32 {
         const COMPARED_MAX: usize = 32;
         let known = self.state.choices.iter().enumerate().rev().take(COMPARED_MAX);
         let found = known
             .into_iter()
-            .find(|(_, known)| Arc::ptr_eq(known, choice) || *known == choice);
+            .find(|(_, known)| Arc::ptr_eq(known, &choice) || **known == choice);
         let index = match found {
             Some((index, _)) => index,
             None => {
-                self.emit(Event::ChoiceMade {
-                    choice: Arc::clone(choice),
-                });
+                self.emit(Event::ChoiceMade { choice });
                 self.state.choices.len() - 1
             }
         };
@@ -131,5 +129,20 @@ impl Turn<'_> {
                 self.cascade_from(node);
             }
         }
+    }
+}
+
+/// When to ask again is a matter of one hold and is kept there ([`Event::TaskHeld`]); the choice is the same each time it
+/// is given, however often a rule that holds a task for days is asked again.
+fn without_due_time(choice: &Arc<Choice>) -> Arc<Choice> {
+    match choice.verdict {
+        Verdict::Hold {
+            reason,
+            until: Some(_),
+        } => Arc::new(Choice {
+            verdict: Verdict::Hold { reason, until: None },
+            ..Choice::clone(choice)
+        }),
+        _ => Arc::clone(choice),
     }
 }
