@@ -10,9 +10,12 @@
 pub mod agents;
 mod backend;
 mod clock;
+#[cfg(test)]
+mod contracts;
 mod data_dir;
 pub mod host;
 mod orchestrator;
+mod rate_limits;
 mod reader;
 pub mod sqlite;
 mod workers;

@@ -15,6 +15,7 @@ use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
 use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::error::{Error, HostError};
+use orchestrator_engine::ports::Idempotency;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
@@ -233,14 +234,6 @@ impl Orchestrator {
         self.ask(|reply| Input::Report(run, reports, reply)).await?
     }
 
-    /// Remembers an idempotency key. Durable when it returns.
-    ///
-    /// # Errors
-    /// When it cannot be stored.
-    pub async fn claim(&self, claim: Claim) -> Result<Claimed, HostError> {
-        self.ask(|reply| Input::Claim(claim, reply)).await?
-    }
-
     /// Looks at a run in memory, between two turns: the state and the number of its appends. `None` when the run is not
     /// loaded: it has ended, or there is none.
     ///
@@ -310,6 +303,13 @@ impl Orchestrator {
         let (sender, receiver) = oneshot::channel();
         self.inbox.send(input(sender));
         receiver.await.map_err(|_| stopped())
+    }
+}
+
+impl Idempotency for Orchestrator {
+    /// Durable when it returns.
+    async fn claim(&self, claim: Claim) -> Result<Claimed, HostError> {
+        self.ask(|reply| Input::Claim(claim, reply)).await?
     }
 }
 
