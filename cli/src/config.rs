@@ -1,20 +1,18 @@
 //! The configuration: which file, what it says, and what is made of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use orchestrator_core::guard::RateLimits;
 use orchestrator_core::workflow::{Limits, parse};
-use orchestrator_embedded::agents::{AgentConfig, AgentKind, AgentLimits, Builtin};
 use orchestrator_embedded::{StartOptions, SystemClock};
 use orchestrator_engine::api::Intake;
 use orchestrator_engine::api::access::LOCAL_CLIENT;
 use orchestrator_engine::api::problem::{Fault, Problem};
 use orchestrator_engine::api::workflows::unknown_agents;
 use orchestrator_engine::ports::Clock as _;
-use orchestrator_engine::settings::{self, Agent, CONFIG_FILE_NAME, Settings};
+use orchestrator_engine::settings::{self, CONFIG_FILE_NAME, Settings};
 use orchestrator_engine::views::PlanView;
 use orchestrator_engine::views::plan::Planned;
 use serde_json::{Map, Value};
@@ -124,24 +122,12 @@ impl Config {
             limits: settings.local_limits(),
             ..intake.clone()
         };
-        let attempts = settings.attempts;
-        let limits = AgentLimits {
-            log_bytes: attempts.log_bytes,
-            output_bytes: attempts.output_bytes,
-            grace: Duration::from_millis(attempts.grace_ms),
-            threads: attempts.threads,
-        };
-        let agents: BTreeMap<String, AgentConfig> = settings
-            .agents
-            .iter()
-            .map(|(name, agent)| (name.clone(), agent_config(agent)))
-            .collect();
         let (runs_per_client, ageing_ms, rate_limits) =
             (settings.intake.runs_max, settings.ageing_ms, settings.intake.rate);
         let options = StartOptions {
             base_dir,
-            agents,
-            limits,
+            agents: settings.agents,
+            limits: settings.attempts,
             runs_per_client,
             ageing_ms,
             ..StartOptions::new(data_dir, Arc::new(settings.policy))
@@ -152,22 +138,6 @@ impl Config {
             own_intake,
             rate_limits,
         }
-    }
-}
-
-fn agent_config(agent: &Agent) -> AgentConfig {
-    let kind = match &agent.kind {
-        settings::AgentKind::Command(command) => AgentKind::Command(command.clone()),
-        settings::AgentKind::Http(url) => AgentKind::Http(url.clone()),
-        settings::AgentKind::Builtin(builtin) => AgentKind::Builtin(match builtin {
-            settings::Builtin::Noop => Builtin::Noop,
-            settings::Builtin::Sleep => Builtin::Sleep,
-            settings::Builtin::Fail => Builtin::Fail,
-        }),
-    };
-    AgentConfig {
-        kind,
-        env: agent.env.clone(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use orchestrator_core::ids::RunId;
@@ -17,12 +18,13 @@ use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::ports::Idempotency;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
+use orchestrator_engine::settings::{Agent, AttemptLimits};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use tokio::sync::{Semaphore, broadcast, oneshot};
 
 use crate::agents::compute::Setup;
-use crate::agents::{AgentConfig, AgentLimits, LocalCompute, kill_orphans};
+use crate::agents::{LocalCompute, kill_orphans};
 use crate::clock::SystemClock;
 use crate::data_dir::{DataDir, DataDirError, Owner, Ownership};
 use crate::host::input::{Inbox, Input};
@@ -44,9 +46,9 @@ pub struct StartOptions {
     /// The policy in force; it also says how large the pools are.
     pub policy: Arc<Policy>,
     /// Agents by name.
-    pub agents: BTreeMap<String, AgentConfig>,
+    pub agents: BTreeMap<String, Agent>,
     /// Bounds on what attempts may use.
-    pub limits: AgentLimits,
+    pub limits: AttemptLimits,
     /// Where commands without a path are looked up: the `PATH` of this process.
     pub path: Option<OsString>,
     /// Runs a client may have at a time.
@@ -65,7 +67,7 @@ impl StartOptions {
             base_dir: PathBuf::from("."),
             policy,
             agents: BTreeMap::new(),
-            limits: AgentLimits::default(),
+            limits: AttemptLimits::default(),
             path: std::env::var_os("PATH"),
             runs_per_client: None,
             dispatches: true,
@@ -335,7 +337,7 @@ struct Parts {
 impl Parts {
     /// The life of the engine's thread.
     fn run(self, receiver: &Receiver<Input>, ready: &SyncSender<Recovered>) {
-        let grace = self.setup.limits.grace;
+        let grace = Duration::from_millis(self.setup.limits.grace_ms);
         let dispatches = self.setup.dispatches;
         let store = Rc::new(RefCell::new(self.store));
         let outbox = Outbox::default();

@@ -5,21 +5,19 @@
     reason = "the helpers of this file are test code, outside test functions"
 )]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::{Policy, PolicyConfig, Surroundings};
 use orchestrator_core::run::{Command, FailureClass, Node, RunState, RunStatus, TaskStatus};
 use orchestrator_core::workflow::{Limits, parse};
-use orchestrator_embedded::agents::{AgentConfig, AgentKind};
 use orchestrator_embedded::{Change, Orchestrator, Reader, StartError, StartOptions, SystemClock};
 use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::ports::RunIndex as _;
 use orchestrator_engine::ports::run_index::RunQuery;
+use orchestrator_engine::settings::{Agent, AgentKind};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::views::Replay;
 use serde_json::{Value, json};
@@ -45,7 +43,7 @@ impl Place {
         let policy = Policy::new(&PolicyConfig::default(), Surroundings::default()).unwrap();
         let mut options = StartOptions::new(temp.path().join("data"), Arc::new(policy));
         options.base_dir = temp.path().to_owned();
-        options.limits.grace = Duration::from_millis(200);
+        options.limits.grace_ms = 200;
         options.limits.log_bytes = 64 << 10;
         options.limits.output_bytes = 4 << 10;
         for (name, script) in scripts {
@@ -70,11 +68,10 @@ impl Place {
     }
 }
 
-fn command(argv: &[&str]) -> AgentConfig {
-    AgentConfig {
-        kind: AgentKind::Command(argv.iter().map(|&word| word.to_owned()).collect()),
-        env: BTreeMap::new(),
-    }
+fn command(argv: &[&str]) -> Agent {
+    Agent::new(AgentKind::Command(
+        argv.iter().map(|&word| word.to_owned()).collect(),
+    ))
 }
 
 fn request(tasks: &Value) -> Request {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::document::{self, Content, Entry, Fault, Lines, Node};
 use super::limits::Limits;
-use super::problem::{Code, Location};
+use super::problem::{Code, Location, at_place, write_with_remedy};
 
 /// What is wrong with a file that is not a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,10 +33,7 @@ pub struct Problem {
 impl Problem {
     /// The problem as one line, `file:line:col: code: key: message (remedy)`.
     pub fn in_file<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
-        fmt::from_fn(move |f| match self.location {
-            Some(Location { line, column }) => write!(f, "{file}:{line}:{column}: {self}"),
-            None => write!(f, "{file}: {self}"),
-        })
+        at_place(file, self.location, self)
     }
 }
 
@@ -46,12 +43,7 @@ impl fmt::Display for Problem {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        f.write_str(&self.message)?;
-        if self.remedy.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " ({})", self.remedy)
-        }
+        write_with_remedy(f, &self.message, &self.remedy)
     }
 }
 
