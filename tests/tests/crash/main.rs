@@ -9,13 +9,12 @@ mod load;
 mod place;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde_json::json;
+use tests::process::{is_alive, recorded};
 use tests::server::{ask, eventually, run};
 
 use checks::{all_runs, ends_in_success, no_slot_is_used, successes};
@@ -112,8 +111,8 @@ fn agents_of_a_killed_server_do_not_outlive_its_successor() {
     assert_eq!(answer.status, 201, "{}", answer.body);
     let run = answer.body["id"].as_str().expect("a run has an id").to_owned();
     let marks = place.folder.path().join("marks");
-    let parent = eventually("the agent runs", || process(&marks.join("parent")));
-    let child = process(&marks.join("child")).expect("the agent writes this mark first");
+    let parent = eventually("the agent runs", || recorded(&marks.join("parent")));
+    let child = recorded(&marks.join("child")).expect("the agent writes this mark first");
     assert!(
         is_alive(&parent) && is_alive(&child),
         "the agent runs until it is stopped"
@@ -127,19 +126,6 @@ fn agents_of_a_killed_server_do_not_outlive_its_successor() {
     ends_in_success(&server.endpoint, &run);
     assert_eq!(successes(&server.endpoint, &run), 1);
     no_slot_is_used(&server.endpoint);
-}
-
-/// The process that left its id in this file.
-fn process(mark: &Path) -> Option<String> {
-    let text = fs::read_to_string(mark).ok()?;
-    Some(text.trim().to_owned()).filter(|id| !id.is_empty())
-}
-
-/// Whether a process exists and is more than an entry that nobody has fetched.
-fn is_alive(process: &str) -> bool {
-    let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let state = status.rsplit(") ").next().and_then(|rest| rest.chars().next());
-    !matches!(state, None | Some('Z' | 'X'))
 }
 
 #[test]

@@ -17,8 +17,8 @@ pub mod files;
 mod http;
 mod log;
 mod orphans;
-mod output;
-mod process;
+pub mod output;
+pub mod process;
 mod program;
 
 pub(crate) use compute::LocalCompute;
