@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use orchestrator_core::guard::RateLimits;
-use orchestrator_core::workflow::{Limits, parse};
+use orchestrator_core::workflow::{Limits, parse, typed};
 use orchestrator_embedded::{StartOptions, SystemClock};
 use orchestrator_engine::api::Intake;
 use orchestrator_engine::api::access::LOCAL_CLIENT;
 use orchestrator_engine::api::problem::{Fault, Problem};
 use orchestrator_engine::api::workflows::unknown_agents;
 use orchestrator_engine::ports::Clock as _;
-use orchestrator_engine::settings::{self, CONFIG_FILE_NAME, Settings};
+use orchestrator_engine::settings::{self, AgentKind, CONFIG_FILE_NAME, Settings};
 use orchestrator_engine::views::PlanView;
 use orchestrator_engine::views::plan::Planned;
 use serde_json::{Map, Value};
@@ -59,7 +59,8 @@ impl Config {
         };
         let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
         let file = path.display().to_string();
-        let settings = settings::load(&text).map_err(|problems| {
+        let settings = settings::load(&text).and_then(|settings| speaks_no_tls(settings, &text));
+        let settings = settings.map_err(|problems| {
             let details = problems
                 .iter()
                 .map(|problem| problem.in_file(&file).to_string())
@@ -141,6 +142,30 @@ impl Config {
     }
 }
 
+/// Refuses agents that this host cannot reach, before a run finds out.
+fn speaks_no_tls(settings: Settings, text: &str) -> Result<Settings, Vec<settings::Problem>> {
+    let mut problems = Vec::new();
+    for (name, agent) in &settings.agents {
+        if let AgentKind::Http(url) = &agent.kind
+            && !url.starts_with("http://")
+        {
+            let path = format!("agents.{name}.http");
+            problems.push(settings::Problem {
+                code: "config.bad-value".to_owned(),
+                location: typed::locate(text, &Limits::local_file(), &path),
+                path,
+                message: format!("'{url}' needs TLS, which this program does not speak"),
+                remedy: "put a TLS proxy in between and name its http:// address".to_owned(),
+            });
+        }
+    }
+    if problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(problems)
+    }
+}
+
 fn object(value: Option<&Value>) -> Map<String, Value> {
     value.and_then(Value::as_object).cloned().unwrap_or_default()
 }
@@ -154,4 +179,27 @@ pub fn start_failure(error: &orchestrator_embedded::StartError) -> Failure {
         _ => Exit::Unavailable,
     };
     Failure::new(exit, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_behind_tls_is_refused_where_it_is_written() {
+        let text =
+            "agents:\n  near: {http: 'http://127.0.0.1:9000'}\n  far:\n    http: https://example.org\n";
+        let problems = speaks_no_tls(settings::load(text).unwrap(), text).unwrap_err();
+        let shown: Vec<String> = problems
+            .iter()
+            .map(|problem| problem.in_file("f").to_string())
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "f:4:5: config.bad-value: agents.far.http: 'https://example.org' needs TLS, which this program does not \
+                 speak (put a TLS proxy in between and name its http:// address)"
+            ]
+        );
+    }
 }
