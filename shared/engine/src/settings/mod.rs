@@ -7,9 +7,11 @@
 pub mod raw;
 
 mod agents;
+mod digest;
 mod load;
 
 pub use agents::{Agent, AgentKind, Builtin};
+pub use digest::digest;
 pub use load::load;
 
 use std::collections::BTreeMap;
