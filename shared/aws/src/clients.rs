@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::http::{
@@ -46,6 +46,11 @@ fn http_client() -> SharedHttpClient {
 
 /// Credentials, region and endpoints from the standard chain (`AWS_ENDPOINT_URL*` included), with this crate's time-outs.
 pub async fn sdk_config() -> SdkConfig {
+    loader().load().await
+}
+
+/// The same before anything is looked up, for callers that know credentials or an endpoint.
+pub fn loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
@@ -56,8 +61,6 @@ pub async fn sdk_config() -> SdkConfig {
                 .operation_timeout(OPERATION_TIMEOUT)
                 .build(),
         )
-        .load()
-        .await
 }
 
 /// One client per service; cheap to clone.
