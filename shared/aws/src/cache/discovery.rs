@@ -164,3 +164,37 @@ fn escaped(text: &str) -> String {
     };
     text.bytes().map(escape).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_config::Region;
+    use aws_credential_types::Credentials;
+
+    use super::*;
+    use crate::meter::Meter;
+
+    #[tokio::test]
+    async fn a_token_is_a_signed_request_to_connect_as_one_user_to_one_cache() {
+        let config = crate::clients::loader(crate::clients::new_connector())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(Credentials::new("id", "secret", None, None, "tests"))
+            .load()
+            .await;
+        let clients = Clients::new(config, Meter::default());
+        let discovery = Discovery::new(&clients, "results".to_owned(), true, None);
+        let at = Timestamp(1_700_000_000_000);
+        let token = discovery.token("functions", at).await.unwrap();
+        let begin = "results/?Action=connect&User=functions&ResourceType=ServerlessCache&X-Amz-Algorithm=AWS4-HMAC-SHA256";
+        assert!(token.starts_with(begin), "{token}");
+        for part in [
+            "X-Amz-Credential=id%2F20231114%2Feu-central-1%2Felasticache%2Faws4_request",
+            "X-Amz-Expires=900",
+            "X-Amz-SignedHeaders=host",
+            "X-Amz-Signature=",
+        ] {
+            assert!(token.contains(part), "{part} in {token}");
+        }
+        let other = discovery.token("somebody", at).await.unwrap();
+        assert_ne!(token.split("Signature=").nth(1), other.split("Signature=").nth(1));
+    }
+}

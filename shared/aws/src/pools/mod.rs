@@ -45,6 +45,10 @@ const PLACES: &str = "runs:";
 /// Pages of known pools.
 const PAGES_MAX: usize = 10;
 
+/// A pool of so many slots or more is not counted, which saves two writes a task. Leases of smaller ones must fit into an
+/// item: about 5 000 at a time.
+pub const UNLIMITED: u32 = 1_000_000;
+
 const VERSION: &str = "v";
 const LEASES: &str = "leases";
 
@@ -72,6 +76,11 @@ impl TablePools {
             Some(capacity) => Some(*capacity),
             None => pool.starts_with(PLACES).then_some(self.places),
         }
+    }
+
+    /// Whether the pool has so many slots that nobody counts them.
+    fn is_unlimited(&self, pool: &str) -> bool {
+        self.capacity(pool).is_some_and(|capacity| capacity >= UNLIMITED)
     }
 
     /// Reads pools as they are.
