@@ -29,7 +29,7 @@ use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::pools::Taken;
 use orchestrator_engine::ports::{Clock, Pools};
 
-use crate::clock::{SystemClock, jitter};
+use crate::clock::{SystemClock, jitter, random_bytes};
 use crate::fault::{Fault, Kind};
 use crate::table::item::{Item, bytes, bytes_of, number, number_of, size, text_of};
 use crate::table::keys::{Key, PK, POOLS, SK};
@@ -50,6 +50,8 @@ const PAGES_MAX: usize = 10;
 pub const UNLIMITED: u32 = 1_000_000;
 
 const VERSION: &str = "v";
+/// Who wrote the item: a number drawn for each write.
+const WRITER: &str = "w";
 const LEASES: &str = "leases";
 
 /// The pools of a deployment.
@@ -126,9 +128,15 @@ impl TablePools {
         match items.len() {
             0 => Ok(true),
             1 => {
-                let (item, condition) = items.remove(0);
-                let written = self.table.put(item, 0, Some(condition)).await?;
-                Ok(written == Written::Done)
+                let (mut item, condition) = items.remove(0);
+                let writer: [u8; 8] = random_bytes();
+                item.insert(WRITER.to_owned(), bytes(writer));
+                Ok(match self.table.put(item, 0, Some(condition)).await? {
+                    Written::Done => true,
+                    // An answer was lost and the request sent again.
+                    Written::Refused(Some(item)) => bytes_of(&item, WRITER) == Ok(&writer[..]),
+                    Written::Refused(None) => false,
+                })
             }
             _ => self.store_all(items).await,
         }
@@ -212,7 +220,10 @@ impl Pools for TablePools {
 
     async fn release(&self, keys: &[AttemptKey], seen: u64) -> Result<Released, HostError> {
         let released = async {
-            let names = self.names().await?;
+            let mut names = self.names().await?;
+            if !keys.iter().any(|key| key.is_admission()) {
+                names.retain(|pool| !pool.starts_with(PLACES));
+            }
             self.release_all(names.into_iter().collect(), keys, seen, SystemClock.now())
                 .await
         };

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
+pub mod network;
 pub mod process;
 
 use std::collections::BTreeMap;
@@ -32,7 +33,8 @@ const BUCKET: &str = "orchestrator-payloads";
 pub struct World {
     pub clients: Clients,
     pub config: Config,
-    connector: SharedHttpConnector,
+    /// What other processes speak through.
+    pub connector: SharedHttpConnector,
     endpoint: String,
     account: String,
 }
