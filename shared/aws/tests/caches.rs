@@ -1,14 +1,18 @@
 //! The cache on a server: the contract against a server of four commands, and what is sent to find ElastiCache.
 
+mod world;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use orchestrator_aws::cache::RedisCache;
+use orchestrator_aws::cache::discovery::Discovery;
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::ports::Cache;
 use orchestrator_testkit::contract;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use world::World;
 
 type Values = Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>;
 
@@ -82,4 +86,43 @@ async fn a_server_that_is_not_there_is_an_error_and_no_wait() {
     drop(listener);
     let answer = RedisCache::at(url).get("k", Timestamp(0)).await;
     assert_eq!(answer.map_err(|error| error.what), Err("the cache"));
+}
+
+#[tokio::test]
+async fn elasticache_is_found_by_name_with_a_fresh_token() {
+    let world = World::new().await;
+    let elasticache = &world.clients.elasticache;
+    let serverless = elasticache
+        .create_serverless_cache()
+        .serverless_cache_name("results")
+        .engine("valkey");
+    serverless.send().await.expect("a serverless cache");
+    let group = elasticache
+        .create_replication_group()
+        .replication_group_id("group");
+    let group = group.replication_group_description("tests").engine("valkey");
+    group.send().await.expect("a replication group");
+    let find = async |name: &str, is_serverless, user: Option<&str>| {
+        Discovery::new(
+            &world.clients,
+            name.to_owned(),
+            is_serverless,
+            user.map(str::to_owned),
+        )
+        .find()
+        .await
+    };
+    let serverless = find("results", true, Some("functions"))
+        .await
+        .expect("it is there");
+    assert!(
+        serverless.is_cluster
+            && serverless
+                .url
+                .starts_with("rediss://functions:results%2F%3FAction%3Dconnect")
+    );
+    let group = find("group", false, None).await.expect("it is there");
+    assert!(!group.is_cluster && group.url.starts_with("redis://") && !group.url.contains('@'));
+    let missing = find("nothing", true, None).await.expect_err("there is none");
+    assert_eq!(missing.what, "the cache");
 }

@@ -21,7 +21,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(900);
 
 /// A cache to be found.
 #[derive(Debug)]
-pub(super) struct Discovery {
+pub struct Discovery {
     client: Client,
     config: SdkConfig,
     name: String,
@@ -30,20 +30,24 @@ pub(super) struct Discovery {
 }
 
 /// Where a cache is.
-pub(super) struct Endpoint {
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
     /// Address, encryption, user and token.
     pub url: String,
     /// Whether it spreads keys over nodes, as serverless caches do.
     pub is_cluster: bool,
 }
 
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Endpoint(with a secret)")
+    }
+}
+
 impl Discovery {
-    pub(super) fn new(
-        clients: &Clients,
-        name: String,
-        is_serverless: bool,
-        user: Option<String>,
-    ) -> Discovery {
+    /// A cache of this name; a serverless one or a replication group. With a user, connections are opened with IAM
+    /// authentication.
+    pub fn new(clients: &Clients, name: String, is_serverless: bool, user: Option<String>) -> Discovery {
         Discovery {
             client: clients.elasticache.clone(),
             config: clients.config.clone(),
@@ -54,7 +58,10 @@ impl Discovery {
     }
 
     /// Asks where the cache is and makes a fresh token.
-    pub(super) async fn find(&self) -> Result<Endpoint, HostError> {
+    ///
+    /// # Errors
+    /// When there is no such cache, it has no endpoint yet, or nothing can be signed.
+    pub async fn find(&self) -> Result<Endpoint, HostError> {
         let (host, port, is_encrypted, is_cluster) = match self.is_serverless {
             true => self.serverless().await?,
             false => self.replication_group().await?,

@@ -1,6 +1,6 @@
 //! Results that can be made again: on the table, or on a Redis or Valkey server.
 
-mod discovery;
+pub mod discovery;
 mod redis;
 mod table;
 
