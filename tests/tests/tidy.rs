@@ -265,7 +265,7 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
             "rusqlite",
             "libsqlite3-sys",
             "aws-lc-",
-            "openssl-",
+            "openssl-sys",
             "native-tls",
         ],
     ),

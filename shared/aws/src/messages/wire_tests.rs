@@ -1,3 +1,5 @@
+//! Messages as text.
+
 use orchestrator_core::run::FailureClass;
 use serde_json::json;
 
