@@ -19,7 +19,7 @@ sys.path.insert(0, str(FOLDER.parent))
 
 import templates  # noqa: E402 - found in the folder that was just added
 
-PARAMETERS = {"Stage": "localstack", "LogRetentionDays": "1", "TokenSecret": "not-a-secret-only-for-the-emulator"}
+PARAMETERS = {"Stage": "localstack", "LogRetentionDays": "1"}
 
 
 def deploy(

@@ -77,7 +77,10 @@ class DeployTest(unittest.TestCase):
                 self.assertEqual((status, answer["function"], answer["route"]), (200, function, route))
         environment = answer["environment"]
         self.assertEqual(environment["ORCHESTRATOR_TABLE"], self.outputs["TableName"])
-        self.assertEqual(environment["ORCHESTRATOR_TASK_EVENTS_QUEUE_URL"], self.outputs["TaskEventsQueueUrl"])
+        self.assertEqual(environment["ORCHESTRATOR_TASK_EVENTS_QUEUE"], self.outputs["TaskEventsQueueUrl"])
+        agents = self.outputs["DecisionsQueueUrl"].replace("-decisions", "-tasks-")
+        self.assertEqual(environment["ORCHESTRATOR_AGENT_QUEUES"], agents)
+        self.assertEqual(environment["ORCHESTRATOR_BATCH"], self.outputs["BatchTargets"])
         self.assertEqual((environment["ORCHESTRATOR_CACHE"], environment["ORCHESTRATOR_CONFIG"]), ("dynamodb", ""))
         self.assertEqual(answer["event"]["requestContext"]["authorizer"]["iam"]["accountId"], self.account)
 
@@ -99,13 +102,13 @@ class DeployTest(unittest.TestCase):
         self.seen("sla-sweep", '{\\"to\\": \\"sweep\\"}')
 
     def test_the_end_of_a_job_reaches_the_function_for_task_events(self):
-        target = json.loads(self.outputs["BatchAgent"])["batch"]
-        self.assertEqual(set(target), {"cpu", "memory", "compute", "gpu"})
-        for place in target.values():
+        targets = json.loads(self.outputs["BatchTargets"])
+        self.assertEqual(set(targets), {"cpu", "memory", "compute", "gpu"})
+        for target in targets.values():
             job = self.batch.submit_job(
                 jobName="a",
-                jobQueue=place["job_queue"],
-                jobDefinition=place["job_definition"],
+                jobQueue=target["queue"],
+                jobDefinition=target["definition"],
                 shareIdentifier="team",
             )
             self.seen("task-events", job["jobId"])
