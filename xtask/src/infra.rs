@@ -9,7 +9,7 @@ use emulator::python::Environment;
 use crate::counts::Counts;
 use crate::emulator::unittest;
 use crate::report::{Report, Step};
-use crate::run::{program, quietly, root};
+use crate::run::{is_there, program, quietly, root, target};
 
 /// The linters. Apart from the emulator's environment: they ask for other versions of what both use.
 const LINTERS: Environment = Environment {
@@ -31,6 +31,7 @@ const TEMPLATES: [&str; 5] = [
 pub fn verb() -> bool {
     let mut report = Report::default();
     report.step("infrastructure", lint);
+    report.step("inclusion by CDK", cdk);
     report.finish()
 }
 
@@ -42,17 +43,22 @@ pub fn lint() -> Step {
         Err(problem) => return Step::failed(problem),
     };
     let stamp = python.with_file_name("content-with.txt");
+    unless_unchanged(&stamp, || run(&python))
+}
+
+/// Does a step, unless it passed with exactly these files before.
+fn unless_unchanged(stamp: &Path, step: impl FnOnce() -> Step) -> Step {
     let digest = digest();
-    if fs::read_to_string(&stamp).is_ok_and(|found| found == digest) {
+    if fs::read_to_string(stamp).is_ok_and(|found| found == digest) {
         return Step {
             counts: Counts::one(true),
             note: "unchanged since it passed".to_owned(),
             output: String::new(),
         };
     }
-    let step = run(&python);
-    if step.counts.failed == 0 {
-        // Without the stamp they run once more.
+    let step = step();
+    if step.counts.failed == 0 && step.counts.passed > 0 {
+        // Without the stamp it is done once more.
         let _ = fs::write(stamp, digest);
     }
     step
@@ -123,4 +129,69 @@ fn run(python: &Path) -> Step {
     }
     step.note = format!("{} checks", step.counts.passed);
     step
+}
+
+/// Includes the template in a CDK application and checks that nothing is lost. Left out where Node.js cannot be had.
+pub fn cdk() -> Step {
+    if !is_there(program("npm").arg("--version")) {
+        return Step::left_out("Node.js is not installed");
+    }
+    let folder = target().join("cdk");
+    let manifest = root().join("infra/cdk/package.json");
+    let wanted = fs::read_to_string(&manifest).unwrap_or_default();
+    let installed = folder.join("package.json");
+    if fs::read_to_string(&installed).unwrap_or_default() != wanted {
+        let prepared = fs::create_dir_all(&folder);
+        let install = [
+            "install",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--no-package-lock",
+        ];
+        // The manifest comes last: without it the packages are installed again.
+        let outcome = quietly(
+            program("npm")
+                .args(install)
+                .arg("--prefix")
+                .arg(&folder)
+                .args(dependencies(&wanted)),
+        );
+        if prepared.is_err() || !outcome.success {
+            return Step::left_out("the packages of CDK cannot be had");
+        }
+        if let Err(error) = fs::write(&installed, &wanted) {
+            return Step::failed(format!("{}: {error}", installed.display()));
+        }
+    }
+    unless_unchanged(&folder.join("content-with.txt"), || {
+        let mut test = program("node");
+        test.args(["--test", "infra/cdk/"])
+            .env("NODE_PATH", folder.join("node_modules"));
+        Step::check(quietly(&mut test))
+    })
+}
+
+/// `name@version` of the dependencies, which stand in one line of the manifest.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let line = manifest
+        .lines()
+        .find(|line| line.trim_start().starts_with("\"dependencies\""))
+        .unwrap_or_default();
+    let texts: Vec<&str> = line.split('"').skip(1).step_by(2).skip(1).collect();
+    texts
+        .chunks_exact(2)
+        .map(|pair| format!("{}@{}", pair[0], pair[1]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dependencies;
+
+    #[test]
+    fn the_dependencies_of_the_manifest_are_read() {
+        let manifest = "{\n  \"name\": \"x\",\n  \"dependencies\": { \"aws-cdk-lib\": \"2.1.0\", \"constructs\": \"10.0.1\" }\n}\n";
+        assert_eq!(dependencies(manifest), ["aws-cdk-lib@2.1.0", "constructs@10.0.1"]);
+    }
 }
