@@ -43,7 +43,7 @@ fn start(folder: &Path) -> (Server, String) {
 
 fn attempt(folder: &Path, run: &str, epoch: u64, attempt: u64) -> Attempt {
     let file = folder.join(format!(
-        "data/runs/{run}/tasks/job/{epoch}-{attempt}/envelope.json"
+        "data/runs/{run}/tasks/job/{epoch}-{attempt}.envelope.json"
     ));
     let envelope: Value = eventually("the envelope is written", || {
         serde_json::from_slice(&std::fs::read(&file).ok()?).ok()

@@ -27,15 +27,16 @@ pub(super) fn run(directory: &Path, plan: &Plan, workflow: Arc<Workflow>) -> Res
     let io_before = Io::of("self");
     let orchestrator =
         Orchestrator::start(options(&directory.join("data"), plan)?).map_err(|error| text(&error))?;
+    let io_started = Io::of("self");
+    let since = |after: Option<Io>, before: Option<Io>| Some(after?.since(before?));
     let (wall_s, hops) = drive(&orchestrator, &workflow, plan)?;
     let stats = block_on(orchestrator.stats()).map_err(|error| text(&error))?;
     orchestrator.stop();
     Ok(Measured {
         wall_s,
         hops,
-        io: Io::of("self")
-            .zip(io_before)
-            .map(|(after, before)| after.since(before)),
+        io: since(Io::of("self"), io_started),
+        io_at_start: since(io_started, io_before),
         commits: stats.commits,
         peak_rss_mb: memory_mb("self", "VmHWM"),
         ..Measured::default()

@@ -30,11 +30,13 @@ pub struct Figures {
     pub hop_p50_ms: Option<f64>,
     /// The same, 99th percentile.
     pub hop_p99_ms: Option<f64>,
-    /// Bytes that the orchestrator's process made the system write to disk per task, from its start to after its end (over
-    /// HTTP: to before its end, that is without the last checkpoint): `write_bytes` of `/proc/PID/io`.
+    /// Bytes that the orchestrator's process made the system write to disk per task, from the end of its start to after its
+    /// end (over HTTP: to before its end, that is without the last checkpoint): `write_bytes` of `/proc/PID/io`.
     pub bytes_written_per_task: Option<f64>,
     /// Bytes that it passed to `write` per task: `wchar`.
     pub bytes_passed_per_task: Option<f64>,
+    /// Bytes written once, while the first start makes the data directory: most of it is the log at the size it keeps.
+    pub bytes_written_at_start: Option<f64>,
     /// Transactions.
     pub commits: u64,
     /// Most memory used by the orchestrator's process, MiB.
@@ -87,6 +89,7 @@ pub(super) struct Measured {
     pub wall_s: f64,
     pub hops: Hops,
     pub io: Option<Io>,
+    pub io_at_start: Option<Io>,
     pub commits: u64,
     pub peak_rss_mb: Option<f64>,
     pub server_start_ms: Option<f64>,
@@ -106,6 +109,7 @@ impl Measured {
             hop_p99_ms: self.hops.percentile(99),
             bytes_written_per_task: self.io.map(|io| io.written / count),
             bytes_passed_per_task: self.io.map(|io| io.passed / count),
+            bytes_written_at_start: self.io_at_start.map(|io| io.written),
             commits: self.commits,
             peak_rss_mb: self.peak_rss_mb,
             server_start_ms: self.server_start_ms,

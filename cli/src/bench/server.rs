@@ -69,6 +69,7 @@ pub(super) fn run(directory: &Path, plan: &Plan, agent: AgentChoice) -> Result<M
         peak_rss_mb: memory_mb(&process, "VmHWM"),
         server_start_ms,
         server_idle_rss_mb,
+        ..Measured::default()
     })
 }
 

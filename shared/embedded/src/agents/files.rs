@@ -59,6 +59,9 @@ pub enum LogError {
     Unavailable,
 }
 
+/// What an attempt printed.
+const LOG: &str = "log.txt";
+
 /// Largest log handed out at once; larger than any that is written with the default limits.
 const LOG_READ_MAX: u64 = 64 << 20;
 
@@ -78,24 +81,24 @@ impl RunFiles {
         self.root.join("tasks").join(file_name(task))
     }
 
-    fn attempt(&self, task: &str, epoch: u32, attempt: u32) -> PathBuf {
-        self.task(task).join(format!("{epoch}-{attempt}"))
+    /// A file of one attempt. Not in a directory of its own: making one costs as much as starting a small program.
+    fn of_attempt(&self, task: &str, epoch: u32, attempt: u32, file: &str) -> PathBuf {
+        self.task(task).join(format!("{epoch}-{attempt}.{file}"))
     }
 
     /// Makes the directories of an attempt; an output and a log left by an earlier start of it are removed.
     pub(super) fn prepare(&self, task: &str, epoch: u32, attempt: u32) -> io::Result<AttemptFiles> {
         let shared = self.shared();
         let checkpoints = self.task(task).join("checkpoints");
-        let directory = self.attempt(task, epoch, attempt);
         // From the top down, so that each is one call.
-        make(&self.task(task))?;
+        let is_new = make(&self.task(task))?;
         make(&shared)?;
         make(&checkpoints)?;
-        let is_new = make(&directory)?;
+        let file = |name: &str| self.of_attempt(task, epoch, attempt, name);
         let files = AttemptFiles {
-            envelope: directory.join("envelope.json"),
-            output: directory.join("output.json"),
-            log: directory.join("log.txt"),
+            envelope: file("envelope.json"),
+            output: file("output.json"),
+            log: file(LOG),
             shared,
             checkpoints,
         };
@@ -120,7 +123,7 @@ impl RunFiles {
             Some(attempt) => attempt,
             None => self.latest_log(task).ok_or_else(missing)?,
         };
-        let path = self.attempt(task, epoch, attempt).join("log.txt");
+        let path = self.of_attempt(task, epoch, attempt, LOG);
         let mut bytes = Vec::new();
         let read = File::open(&path).and_then(|file| file.take(LOG_READ_MAX).read_to_end(&mut bytes));
         match read {
@@ -139,9 +142,10 @@ impl RunFiles {
         let attempts = entries.filter_map(|entry| {
             let entry = entry.ok()?;
             let name = entry.file_name();
-            let (epoch, attempt) = name.to_str()?.split_once('-')?;
+            let (attempt, file) = name.to_str()?.split_once('.')?;
+            let (epoch, attempt) = attempt.split_once('-')?;
             let key = (epoch.parse().ok()?, attempt.parse().ok()?);
-            entry.path().join("log.txt").is_file().then_some(key)
+            (file == LOG).then_some(key)
         });
         attempts.max()
     }

@@ -6,7 +6,7 @@
 //! ```text
 //! DATA/runs/RUN/files/                              ORCHESTRATOR_RUN_DIR: shared by all tasks of the run
 //! DATA/runs/RUN/tasks/TASK/checkpoints/             ORCHESTRATOR_CHECKPOINT_DIR: survives attempts
-//! DATA/runs/RUN/tasks/TASK/EPOCH-ATTEMPT/           envelope.json, output.json, log.txt
+//! DATA/runs/RUN/tasks/TASK/EPOCH-ATTEMPT.*          envelope.json, output.json, log.txt
 //! ```
 //!
 //! Reading order: [`config`], `compute`, `command` (with `process`, `log`, `output`), `http`, `orphans`, [`files`].
