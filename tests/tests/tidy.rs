@@ -225,7 +225,7 @@ fn text(value: &Value) -> String {
 }
 
 /// What a crate must not reach. A name that ends in `-` stands for all that start so.
-const FORBIDDEN: [(&str, &[&str]); 4] = [
+const FORBIDDEN: [(&str, &[&str]); 5] = [
     (
         "orchestrator-core",
         &[
@@ -257,6 +257,18 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
         ],
     ),
     ("orchestrator-embedded", &["orchestrator-testkit", "aws-"]),
+    (
+        "orchestrator-aws",
+        &[
+            "orchestrator-embedded",
+            "orchestrator-testkit",
+            "rusqlite",
+            "libsqlite3-sys",
+            "aws-lc-",
+            "openssl-sys",
+            "native-tls",
+        ],
+    ),
     ("orchestrator", &["orchestrator-testkit", "proptest", "aws-"]),
 ];
 

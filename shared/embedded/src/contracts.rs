@@ -69,6 +69,7 @@ impl Journal for Beside<'_> {
 #[test]
 fn the_journal_keeps_its_contract() {
     with_journal(|_, journal, index| drive(journal, contract::journal::check(journal, index)));
+    with_journal(|_, journal, _| drive(journal, contract::journal::check_gaps(journal)));
 }
 
 #[test]
@@ -114,7 +115,9 @@ fn what_was_appended_is_there_for_the_next_owner() {
 #[test]
 fn the_pools_keep_their_contract() {
     let capacities = contract::pools::CAPACITIES.map(|(pool, capacity)| (pool.to_owned(), capacity));
-    block_on(contract::pools::check(&LocalPools::new(capacities.into(), None)));
+    let pools = LocalPools::new(capacities.into(), None);
+    block_on(contract::pools::check(&pools));
+    block_on(contract::pools::check_one_lease_per_key(&pools));
 }
 
 #[test]
