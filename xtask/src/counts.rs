@@ -60,6 +60,28 @@ pub fn of_nextest(output: &str) -> Counts {
     }
 }
 
+/// Reads the end of Python's unittest: `Ran 9 tests in 0.1s`, then `FAILED (failures=1, errors=2, skipped=1)` if not all is
+/// well. A test with failing parts may count more than once as failed.
+pub fn of_unittest(output: &str) -> Counts {
+    let last = |start: &str| output.lines().rev().find(|line| line.starts_with(start));
+    let Some(ran) = last("Ran ") else {
+        return Counts::default();
+    };
+    let run = number_before(ran, "test");
+    let failed = last("FAILED (").map_or(0, |line| {
+        let number = |name: &str| -> u64 {
+            let after = line.split_once(name).map_or("", |(_, after)| after);
+            let end = after.find([',', ')']).unwrap_or(after.len());
+            after[..end].parse().unwrap_or(0)
+        };
+        number("failures=") + number("errors=")
+    });
+    Counts {
+        passed: run.saturating_sub(failed),
+        failed,
+    }
+}
+
 /// The number that stands directly before a text; 0 if there is none. `3/9 tests run` means that 3 were run.
 fn number_before(line: &str, text: &str) -> u64 {
     let Some((before, _)) = line.split_once(text) else {
@@ -114,6 +136,22 @@ test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out;
         ];
         for (line, passed, failed) in cases {
             assert_eq!(of_nextest(line), Counts { passed, failed }, "{line}");
+        }
+    }
+    #[test]
+    fn failures_and_errors_of_unittest_have_failed() {
+        let cases = [
+            ("Ran 23 tests in 7.202s\n\nOK\n", 23, 0),
+            ("Ran 1 test in 0.1s\n\nFAILED (errors=1)\n", 0, 1),
+            (
+                "Ran 9 tests in 1s\n\nFAILED (failures=2, errors=1, skipped=1)\n",
+                6,
+                3,
+            ),
+            ("Traceback", 0, 0),
+        ];
+        for (output, passed, failed) in cases {
+            assert_eq!(of_unittest(output), Counts { passed, failed }, "{output}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Automation of this repository: `cargo xtask test` and friends. See `cargo xtask --help`.
 //!
-//! It has no dependencies, so that it is there at once. What needs the crates of the workspace (the simulator, the
+//! It has no dependencies outside the repository, so that it is there at once. What needs the crates of the workspace (the simulator, the
 //! crash test, the published schemas) lives in a test or program there, and is only started from here.
 //!
 //! - [`run`]: starting programs, keeping what they print, measuring
@@ -9,9 +9,11 @@
 //! - [`counts`]: reads how many tests passed from what the test runners print
 //! - [`licences`]: cargo-deny, installed on first use
 //! - [`examples`]: the examples, end to end
+//! - [`emulator`]: the emulator of AWS: installing, testing, serving
 //! - [`verbs`]: the other verbs
 
 mod counts;
+mod emulator;
 mod examples;
 mod licences;
 mod report;
@@ -36,6 +38,9 @@ Usage: cargo xtask VERB [OPTIONS]
                              runs the shapes of published scientific workflows up to N tasks (default 2000), or the
                              WfFormat files in DIR
   examples                   runs the examples, end to end
+  emulator                   starts the emulator of AWS on a free port and prints its AWS_ENDPOINT_URL; Ctrl-C ends it
+  emulator --install         makes the emulator's Python environment in the target folder, for tests that start one
+  emulator --self-test       tests the emulator's own code
   schema [--check]           writes the published schemas in docs/ again; with --check only says whether they differ
   help                       prints this
 
@@ -58,6 +63,7 @@ fn main() -> ExitCode {
         "crash" => verbs::crash(options),
         "dags" => verbs::dags(options),
         "examples" => verbs::no_options(options).map(|()| verbs::examples()),
+        "emulator" => emulator::verb(options),
         "schema" => verbs::schema(options),
         other => Err(format!("unknown verb '{other}'")),
     };

@@ -1,0 +1,22 @@
+//! AWS on this machine for tests: starts what `infra/localstack` describes, or uses what `AWS_ENDPOINT_URL` names.
+//!
+//! It has no dependencies, so that `xtask` is there at once and every crate may use it in its tests.
+//!
+//! - [`Emulator`]: a running emulator, and accounts in it
+//! - [`python`]: environments of Python packages in the target folder
+//! - [`place`]: where the repository and the target folder are
+//! - [`env_vars`]: what is read from the environment
+
+pub mod env_vars;
+pub mod place;
+mod process;
+pub mod python;
+
+pub use process::Emulator;
+
+/// The environment of the emulator.
+pub const PACKAGES: python::Environment = python::Environment {
+    name: "emulator",
+    requirements: "infra/localstack/requirements.txt",
+    remedy: "cargo xtask emulator --install",
+};

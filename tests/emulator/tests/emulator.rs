@@ -1,0 +1,39 @@
+//! The emulator starts, answers, and is gone afterwards.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use emulator::Emulator;
+
+#[test]
+fn an_emulator_answers_and_ends_with_its_value() {
+    let emulator = Emulator::start_here(&[]).expect("it is installed");
+    let address = emulator
+        .endpoint()
+        .strip_prefix("http://")
+        .expect("plain HTTP")
+        .to_owned();
+    let mut stream = TcpStream::connect(&address).expect("it listens");
+    write!(
+        stream,
+        "GET /_localstack/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    drop(emulator);
+    assert!(TcpStream::connect(&address).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn accounts_are_new_and_look_like_accounts() {
+    let accounts: BTreeSet<String> = (0..100).map(|_| Emulator::new_account()).collect();
+    assert_eq!(accounts.len(), 100);
+    for account in accounts {
+        let digits = account.chars().filter(char::is_ascii_digit).count();
+        assert_eq!((account.len(), digits), (12, 12), "{account}");
+    }
+}

@@ -1,0 +1,82 @@
+//! The emulator of AWS that the tests use: see `infra/localstack/emulator/__init__.py`.
+
+use emulator::{Emulator, PACKAGES};
+
+use crate::counts::{Counts, of_unittest};
+use crate::report::{Report, Step};
+use crate::run::{program, quietly, root};
+
+/// `cargo xtask emulator`.
+pub fn verb(options: &[&str]) -> Result<bool, String> {
+    match options {
+        [] => Ok(or_complain(serve())),
+        ["--install"] => Ok(or_complain(PACKAGES.install().map(drop))),
+        ["--self-test"] => {
+            let mut report = Report::default();
+            Ok(report.step("emulator", self_test))
+        }
+        [option, ..] => Err(format!("unexpected '{option}'")),
+    }
+}
+
+/// Installs the emulator, if it is not there in the pinned version: the step before tests that start one.
+pub fn install() -> Step {
+    match PACKAGES.install() {
+        Ok(_) => Step {
+            counts: Counts::one(true),
+            note: String::new(),
+            output: String::new(),
+        },
+        Err(problem) => failed(problem),
+    }
+}
+
+/// Tests the stand-ins that are our own.
+pub fn self_test() -> Step {
+    let installed = install();
+    if installed.counts.failed > 0 {
+        return installed;
+    }
+    let python = match PACKAGES.python() {
+        Ok(python) => python,
+        Err(problem) => return failed(problem),
+    };
+    let mut command = program(python);
+    command
+        .args(["-m", "unittest", "discover"])
+        .current_dir(root().join("infra/localstack"));
+    let outcome = quietly(&mut command);
+    let mut counts = of_unittest(&outcome.output);
+    if !outcome.success && counts.failed == 0 {
+        counts.failed = 1;
+    }
+    Step {
+        counts,
+        note: format!("{} tests", counts.passed),
+        output: outcome.output,
+    }
+}
+
+fn serve() -> Result<(), String> {
+    PACKAGES.install()?;
+    let emulator = Emulator::start_here(&[])?;
+    println!("AWS_ENDPOINT_URL={}", emulator.endpoint());
+    // Ctrl-C ends this process; the emulator notices that by itself.
+    emulator.wait();
+    Err("the emulator ended".to_owned())
+}
+
+fn failed(problem: String) -> Step {
+    Step {
+        counts: Counts::one(false),
+        note: String::new(),
+        output: problem,
+    }
+}
+
+fn or_complain(result: Result<(), String>) -> bool {
+    if let Err(problem) = &result {
+        eprintln!("error: {problem}");
+    }
+    result.is_ok()
+}
