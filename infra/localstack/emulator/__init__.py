@@ -7,7 +7,8 @@ in its own process and puts stand-ins of ours in place of what it does not do:
 - ``batch``: the job API of AWS Batch
 - ``batch_job``: one job's life: states, attempts, time-outs, lost hosts, commands run as local programs
 - ``batch_resources``: queues, definitions, scheduling policies
-- ``cloudformation``: resource types of the template that MiniStack does not know
+- ``cloudformation``: resource types and properties of the template that MiniStack does not know
+- ``http_api``: requests without credentials
 - ``tuning``: quick schedules, quick invocations
 
 Nothing here is part of a deployed stack.

@@ -1,6 +1,7 @@
 """``python -m emulator``: starts the emulator and prints its endpoint."""
 
 import argparse
+import sys
 
 from emulator import process
 
@@ -19,19 +20,18 @@ def main() -> None:
     process.prepare(options.port or process.free_port(), attached=options.attached)
 
     # MiniStack reads its settings while it is imported: only now.
-    from emulator import batch, batch_resources, cloudformation, tuning
+    from emulator import batch, batch_resources, cloudformation, http_api, tuning
 
     batch_resources.install()
     batch.install(slots=options.batch_slots)
     cloudformation.install()
+    http_api.install()
     tuning.install()
     process.announce()
 
     from ministack.app import main as serve
 
-    # It has a command line of its own.
-    import sys
-
+    # It reads the command line, too.
     sys.argv = sys.argv[:1]
     serve()
 

@@ -1,10 +1,10 @@
-"""Resource types of the template that MiniStack's CloudFormation does not know."""
+"""Resource types and properties of the template that MiniStack's CloudFormation does not know."""
 
 import json
 
 from emulator import batch_resources
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import batch
+from ministack.services import batch, dynamodb
 from ministack.services.cloudformation import provisioners
 
 # Below these keys, names are the template's own and keep their case.
@@ -20,6 +20,9 @@ def install() -> None:
     names = ("jobDefinitionName", "jobDefinitionArn", "jobDefinition")
     _register("JobDefinition", batch_resources.register_definition, names, "deregisterjobdefinition")
     _register("SchedulingPolicy", batch_resources.create_policy, ("name", "arn", "arn"), "deleteschedulingpolicy")
+    _accept_expressions(provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"])
+    _read_numbers(provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"])
+    _set_time_to_live(provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"])
     provisioners._RESOURCE_HANDLERS["AWS::ElastiCache::ServerlessCache"] = {
         "create": _create_cache,
         "delete": lambda physical_id, properties: None,
@@ -52,6 +55,49 @@ def camel(value):
     if not isinstance(value, dict):
         return value
     return {key[:1].lower() + key[1:]: item if key in FREE_FORM else camel(item) for key, item in value.items()}
+
+
+def _accept_expressions(alarm: dict) -> None:
+    """Accepts alarms about expressions over several metrics, which never go off here."""
+    create, delete = alarm["create"], alarm["delete"]
+
+    def create_or_accept(logical_id, properties, stack):
+        if "Metrics" not in properties:
+            return create(logical_id, properties, stack)
+        name = properties.get("AlarmName") or f"{stack}-{logical_id}"
+        return name, {"Arn": f"arn:aws:cloudwatch:{get_region()}:{get_account_id()}:alarm:{name}"}
+
+    def delete_or_accept(physical_id, properties):
+        if "Metrics" not in properties:
+            delete(physical_id, properties)
+
+    alarm.update(create=create_or_accept, delete=delete_or_accept)
+
+
+def _read_numbers(mapping: dict) -> None:
+    """Parameters of a template are texts, also those of type Number."""
+    create = mapping["create"]
+
+    def create_with_numbers(logical_id, properties, stack):
+        scaling = properties.get("ScalingConfig")
+        if scaling:
+            properties = {**properties, "ScalingConfig": {key: int(value) for key, value in scaling.items()}}
+        return create(logical_id, properties, stack)
+
+    mapping["create"] = create_with_numbers
+
+
+def _set_time_to_live(table: dict) -> None:
+    create = table["create"]
+
+    def create_with_time_to_live(logical_id, properties, stack):
+        created = create(logical_id, properties, stack)
+        specification = properties.get("TimeToLiveSpecification")
+        if specification:
+            dynamodb._update_ttl({"TableName": created[0], "TimeToLiveSpecification": specification})
+        return created
+
+    table["create"] = create_with_time_to_live
 
 
 def _create_cache(logical_id, properties, stack):

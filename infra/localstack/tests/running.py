@@ -32,11 +32,16 @@ def stop(process: subprocess.Popen) -> None:
     process.stdout.close()
 
 
-def clients(endpoint: str, *services: str) -> list:
-    """Clients with an account of their own: a 12-digit key id is the account."""
+def account_and_clients(endpoint: str, *services: str) -> list:
+    """A new account (a 12-digit key id is the account), and clients for it."""
     account = f"{random.randrange(10**11, 10**12)}"
     session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="test", region_name="us-east-1")
-    return [session.client(service, endpoint_url=endpoint) for service in services]
+    return [account, *(session.client(service, endpoint_url=endpoint) for service in services)]
+
+
+def clients(endpoint: str, *services: str) -> list:
+    """Clients with an account of their own."""
+    return account_and_clients(endpoint, *services)[1:]
 
 
 def eventually(what: str, look):

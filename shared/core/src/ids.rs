@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// Identifies a run: a ULID, so ids sort by creation time. Printed as 26 Crockford base-32 characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(u128);
@@ -13,6 +15,11 @@ impl RunId {
     /// Builds an id from its creation time (milliseconds since the epoch) and 80 random bits.
     pub fn from_parts(created_ms: u64, random: u128) -> RunId {
         RunId(ulid::Ulid::from_parts(created_ms, random).0)
+    }
+
+    /// When the id was made.
+    pub fn created_at(self) -> Timestamp {
+        Timestamp(i64::try_from(ulid::Ulid(self.0).timestamp_ms()).unwrap_or(i64::MAX))
     }
 
     /// The 16 bytes of the id; their order is the order of the ids.

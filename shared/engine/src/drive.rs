@@ -15,8 +15,9 @@ use crate::error::Error;
 use crate::ports::event_bus::Committed;
 use crate::ports::journal::{self, Append, Blob};
 use crate::ports::run_index::RunSummary;
-use crate::ports::{Clock, EventBus, Journal, Messages, Pools, Ports, SessionCache};
+use crate::ports::{Clock, EventBus, Journal, Messages, Pools, Ports, RunIndex, SessionCache};
 use crate::record;
+use crate::wakes::Wakes;
 
 /// How often a turn is tried again after losing a race.
 pub const CONFLICTS_MAX: u32 = 16;
@@ -33,6 +34,7 @@ pub struct Session {
     blobs: Vec<Blob>,
     /// Leases taken for this turn; those the run does not end up holding are given back.
     taken: Vec<AttemptKey>,
+    wakes: Wakes,
 }
 
 impl Session {
@@ -52,12 +54,18 @@ impl Session {
             status_stored: None,
             blobs: vec![definition],
             taken: Vec::new(),
+            wakes: Wakes::default(),
         }
     }
 
     /// The run, as it will be once the pending events are appended.
     pub fn state(&self) -> &RunState {
         &self.state
+    }
+
+    /// Whether the turn sends again what may have been sent before.
+    pub(crate) fn recovers(&self) -> bool {
+        self.wakes.recovers
     }
 
     /// The time of this turn.
@@ -97,6 +105,7 @@ impl Session {
 
     /// Adds everything owed, for messages that were delivered before.
     pub fn owe_everything(&mut self) {
+        self.wakes.recovers = true;
         let effects = self.state.outstanding();
         self.outcome.extend(Outcome {
             events: Vec::new(),
@@ -132,6 +141,7 @@ impl<P: Ports> Engine<P> {
         for _ in 0..CONFLICTS_MAX {
             let mut session = self.session(run).await?;
             session.now = self.ports.clock().now();
+            session.wakes.begin(&session.state);
             session.note_taken(std::mem::take(&mut taken));
             let result = match step(&mut session).await {
                 Ok(result) => result,
@@ -208,7 +218,9 @@ impl<P: Ports> Engine<P> {
     }
 
     async fn session(&self, run: RunId) -> Result<Session, Error> {
-        match self.ports.session_cache().take(run) {
+        let cache = self.ports.session_cache();
+        match cache.take(run) {
+            Some(session) if cache.is_shared() => self.catch_up(session).await,
             Some(session) => Ok(session),
             None => self.load(run).await,
         }
@@ -219,9 +231,45 @@ impl<P: Ports> Engine<P> {
     /// # Errors
     /// When there is no such run, or its journal cannot be read.
     pub async fn load(&self, run: RunId) -> Result<Session, Error> {
-        let mut seq = 0;
-        let mut state: Option<RunState> = None;
-        for append in self.ports.journal().load(run, 0).await.map_err(Error::Journal)? {
+        let (state, seq) = self.replay(run, None, 0).await?;
+        Ok(Session {
+            status_stored: Some(state.status),
+            state,
+            seq,
+            now: self.ports.clock().now(),
+            outcome: Outcome::default(),
+            blobs: Vec::new(),
+            taken: Vec::new(),
+            wakes: Wakes::default(),
+        })
+    }
+
+    /// Brings a session without pending events up to date.
+    async fn catch_up(&self, session: Session) -> Result<Session, Error> {
+        let run = session.state.id();
+        let (state, seq) = self.replay(run, Some(session.state), session.seq).await?;
+        Ok(Session {
+            status_stored: Some(state.status),
+            state,
+            seq,
+            ..session
+        })
+    }
+
+    /// Reads what was appended after `seq` into the state.
+    async fn replay(
+        &self,
+        run: RunId,
+        mut state: Option<RunState>,
+        mut seq: u64,
+    ) -> Result<(RunState, u64), Error> {
+        for append in self
+            .ports
+            .journal()
+            .load(run, seq)
+            .await
+            .map_err(Error::Journal)?
+        {
             let corrupt = |detail: String| {
                 Error::Journal(journal::Error::Corrupt {
                     run,
@@ -245,17 +293,7 @@ impl<P: Ports> Engine<P> {
                 }
             }
         }
-        let state = state.ok_or(Error::UnknownRun(run))?;
-        let status_stored = Some(state.status);
-        Ok(Session {
-            state,
-            seq,
-            now: self.ports.clock().now(),
-            outcome: Outcome::default(),
-            status_stored,
-            blobs: Vec::new(),
-            taken: Vec::new(),
-        })
+        Ok((state.ok_or(Error::UnknownRun(run))?, seq))
     }
 
     /// Appends what the session has decided, then carries out what is due.
@@ -287,6 +325,7 @@ impl<P: Ports> Engine<P> {
                 at,
                 events: &events,
                 status: state.status,
+                state,
             };
             self.ports.event_bus().publish(committed).await?;
         }
@@ -294,6 +333,21 @@ impl<P: Ports> Engine<P> {
         let kept = self.carry_out(session, effects, taken).await?;
         if !kept.is_empty() {
             self.fence(session, kept).await?;
+        }
+        self.look_after(session).await
+    }
+
+    /// Asks to be woken when time itself changes the run next, and repairs what a lost message or a crash left behind.
+    async fn look_after(&self, session: &mut Session) -> Result<(), Error> {
+        let Session { state, now, .. } = &*session;
+        if let Some(at) = session.wakes.due(state, *now)
+            && self.ports.messages().wake(state.id(), at, *now).await?
+        {
+            session.wakes.on_its_way = Some(at);
+        }
+        if std::mem::take(&mut session.wakes.recovers) {
+            let summary = RunSummary::of(&session.state);
+            self.ports.run_index().repair(&summary, session.seq).await?;
         }
         Ok(())
     }

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use orchestrator_core::ids::AttemptKey;
+use orchestrator_core::pool::Released;
 use orchestrator_core::run::{Effect, Failure, FailureClass, Report, ReportKind, RunState};
 
+use crate::decision::admission_pool;
 use crate::drive::Session;
 use crate::engine::Engine;
 use crate::envelope::Envelope;
@@ -38,12 +40,12 @@ impl<P: Ports> Engine<P> {
         let mut kept = Vec::new();
         if !due.releases.is_empty() {
             let releases: Vec<AttemptKey> = due.releases.into_iter().collect();
-            let released = self.ports.pools().release(&releases, session.seq()).await?;
+            let released = self.release(session, &releases).await?;
             messages.extend(granted(released.granted));
             kept = released.kept;
         }
         if !due.dispatches.is_empty() {
-            let dispatches = self.envelopes(state, due.dispatches, &mut messages);
+            let dispatches = self.envelopes(session, due.dispatches, &mut messages);
             self.ports.compute().dispatch(dispatches).await?;
         }
         if !messages.is_empty() {
@@ -52,12 +54,30 @@ impl<P: Ports> Engine<P> {
         Ok(kept)
     }
 
+    /// Gives back what the attempts hold, where the run remembers it to be.
+    async fn release(&self, session: &Session, keys: &[AttemptKey]) -> Result<Released, Error> {
+        let state = session.state();
+        let known: Option<Vec<_>> = keys.iter().map(|key| pools_of(state, *key)).collect();
+        let pools = self.ports.pools();
+        let released = match known {
+            Some(known) => {
+                let mut known = known.concat();
+                known.sort_unstable();
+                known.dedup();
+                pools.release_in(&known, keys, session.seq()).await?
+            }
+            None => pools.release(keys, session.seq()).await?,
+        };
+        Ok(released)
+    }
+
     fn envelopes(
         &self,
-        state: &RunState,
+        session: &Session,
         keys: Vec<AttemptKey>,
         messages: &mut Vec<Message>,
     ) -> Vec<Dispatch> {
+        let (state, is_repeat) = (session.state(), session.recovers());
         let mut dispatches = Vec::with_capacity(keys.len());
         for key in keys {
             match Envelope::of(state, key, self.tokens.sign(key)) {
@@ -69,6 +89,8 @@ impl<P: Ports> Engine<P> {
                         key,
                         choice: Arc::clone(choice),
                         envelope: Arc::new(envelope),
+                        client_id: state.submission.client_id.clone(),
+                        is_repeat,
                     });
                 }
                 Err(message) => messages.push(failed(key, message)),
@@ -120,6 +142,17 @@ pub(crate) fn holds(state: &RunState, key: AttemptKey) -> bool {
     } else {
         state.lease_key_of(key.node) == Some(key)
     }
+}
+
+/// The pools an attempt's slots are in; `None` when the run does not remember, because the task has moved on.
+fn pools_of(state: &RunState, key: AttemptKey) -> Option<Vec<String>> {
+    if key.is_admission() {
+        return Some(vec![admission_pool(&state.submission.client_id).pool]);
+    }
+    let node = state.get(key.node)?;
+    let is_current = (node.epoch, node.attempt) == (key.epoch, key.attempt);
+    let choice = state.choice_of(key.node).filter(|_| is_current)?;
+    Some(choice.pools.iter().map(|demand| demand.pool.clone()).collect())
 }
 
 /// Messages that tell the runs of granted attempts.

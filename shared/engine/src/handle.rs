@@ -1,13 +1,13 @@
 //! From messages to use cases. Any number of messages of one run are handled in one turn, with one append.
 
 use orchestrator_core::ids::RunId;
-use orchestrator_core::run::{Command, Rejection};
+use orchestrator_core::run::{Command, Rejection, Report};
 
 use crate::drive::Session;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::ports::Ports;
-use crate::ports::messages::{Body, Candidates};
+use crate::ports::messages::{Body, Candidates, Said};
 
 impl<P: Ports> Engine<P> {
     /// Handles messages of `run`. Idempotent: what is done already changes nothing.
@@ -46,13 +46,21 @@ impl<P: Ports> Engine<P> {
                 session.execute(Command::Tick)?;
                 self.answer(session, &Candidates::Waiting).await
             }
-            Body::Reports(reports) => {
-                for report in reports {
-                    match session.execute(Command::Report(report.clone())) {
-                        Ok(()) | Err(Rejection::UnknownTask(_)) => {}
-                        Err(rejection) => return Err(rejection.into()),
-                    }
-                }
+            Body::Reports(reports) => reports
+                .iter()
+                .try_for_each(|report| hear(session, report.clone())),
+            Body::Said(said) => said.iter().try_for_each(|said| self.hear_agent(session, said)),
+        }
+    }
+
+    /// Takes in what an agent sent through a queue. What is not its to say, or makes no sense, is dropped: delivered again
+    /// it would be no better.
+    fn hear_agent(&self, session: &mut Session, said: &Said) -> Result<(), Error> {
+        match said.report.check(session.state(), &said.task, &self.tokens) {
+            Ok(report) => hear(session, report),
+            Err(problem) => {
+                let (run, task, detail) = (session.state().id(), &said.task, &problem.detail);
+                tracing::warn!(%run, %task, %detail, "a report was dropped");
                 Ok(())
             }
         }
@@ -64,5 +72,12 @@ impl<P: Ports> Engine<P> {
             self.answer(session, &Candidates::Ready).await?;
         }
         Ok(())
+    }
+}
+
+fn hear(session: &mut Session, report: Report) -> Result<(), Error> {
+    match session.execute(Command::Report(report)) {
+        Ok(()) | Err(Rejection::UnknownTask(_)) => Ok(()),
+        Err(rejection) => Err(rejection.into()),
     }
 }

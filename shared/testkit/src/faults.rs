@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::pool::{LeaseRequest, PoolUsage, Released};
+use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::compute::Dispatch;
 use orchestrator_engine::ports::event_bus::Committed;
@@ -219,6 +220,17 @@ impl<P: Messages, F: Faults> Messages for Faulty<P, F> {
             host_error("queue"),
             host_error("queue"),
             self.inner.send(messages)
+        )
+    }
+
+    async fn wake(&self, run: RunId, at: Timestamp, now: Timestamp) -> Result<bool, HostError> {
+        call!(
+            self,
+            Send,
+            Some(run),
+            host_error("queue"),
+            host_error("queue"),
+            self.inner.wake(run, at, now)
         )
     }
 }

@@ -3,12 +3,15 @@
 use orchestrator_core::guard::RateLimits;
 use orchestrator_testkit::contract::{self, block_on};
 use orchestrator_testkit::faults::{Call, FailTimes, Fate, Faulty};
-use orchestrator_testkit::memory::{MemoryIdempotency, MemoryJournal, MemoryPools, MemoryRateLimits};
+use orchestrator_testkit::memory::{
+    MemoryCache, MemoryIdempotency, MemoryJournal, MemoryPools, MemoryRateLimits,
+};
 
 #[test]
 fn the_journal_in_memory_keeps_its_contract() {
     let journal = MemoryJournal::default();
     block_on(contract::journal::check(&journal, &journal));
+    block_on(contract::journal::check_gaps(&journal));
 }
 
 #[test]
@@ -20,12 +23,20 @@ fn the_index_in_memory_keeps_its_contract() {
 #[test]
 fn the_pools_in_memory_keep_their_contract() {
     let capacities = contract::pools::CAPACITIES.map(|(pool, capacity)| (pool.to_owned(), capacity));
-    block_on(contract::pools::check(&MemoryPools::new(capacities.into(), 1)));
+    let pools = MemoryPools::new(capacities.into(), 1);
+    block_on(contract::pools::check(&pools));
+    block_on(contract::pools::check_one_lease_per_key(&pools));
 }
 
 #[test]
 fn idempotency_in_memory_keeps_its_contract() {
     block_on(contract::idempotency::check(&MemoryIdempotency::default()));
+}
+
+#[test]
+fn the_cache_in_memory_keeps_its_contract() {
+    let now = orchestrator_core::time::Timestamp(1_000);
+    block_on(contract::cache::check(&MemoryCache::default(), now));
 }
 
 #[test]

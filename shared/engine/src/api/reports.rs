@@ -17,6 +17,7 @@ use super::problem::{Code, Problem};
 use super::query::Query;
 use super::response::{self, Answer};
 use super::{runs, tasks};
+use crate::token::TokenKey;
 use crate::views::At;
 
 /// Longest message that is kept.
@@ -192,6 +193,28 @@ fn bad_token() -> Problem {
 }
 
 impl ReportBody {
+    /// The report, if its token is that of the attempt of `task` it speaks for.
+    ///
+    /// # Errors
+    /// When it is not, or something is missing.
+    pub(crate) fn check(&self, state: &RunState, task: &str, tokens: &TokenKey) -> Result<Report, Problem> {
+        let key = AttemptKey {
+            run: state.id(),
+            node: state.find(task).ok_or_else(bad_token)?,
+            epoch: self.epoch,
+            attempt: self.attempt,
+        };
+        if !self.token.as_ref().is_some_and(|token| tokens.verify(key, token)) {
+            return Err(bad_token());
+        }
+        Ok(Report {
+            node: key.node,
+            epoch: key.epoch,
+            attempt: key.attempt,
+            kind: self.clone().into_kind()?,
+        })
+    }
+
     fn into_kind(self) -> Result<ReportKind, Problem> {
         let ReportBody {
             kind,

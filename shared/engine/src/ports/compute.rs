@@ -37,4 +37,8 @@ pub struct Dispatch {
     pub choice: Arc<Choice>,
     /// What the agent gets.
     pub envelope: Arc<Envelope>,
+    /// Who submitted the run: compute that is shared fairly is shared among these.
+    pub client_id: String,
+    /// Whether it may have been handed over before: a host that cannot tell by the key alone looks first.
+    pub is_repeat: bool,
 }

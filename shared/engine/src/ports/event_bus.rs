@@ -1,7 +1,7 @@
 //! Telling the world what happened.
 
 use orchestrator_core::ids::RunId;
-use orchestrator_core::run::{Event, RunStatus};
+use orchestrator_core::run::{Event, RunState, RunStatus};
 use orchestrator_core::time::Timestamp;
 
 use crate::error::HostError;
@@ -28,4 +28,6 @@ pub struct Committed<'a> {
     pub events: &'a [Event],
     /// State of the run after it.
     pub status: RunStatus,
+    /// The run after it.
+    pub state: &'a RunState,
 }

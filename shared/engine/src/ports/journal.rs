@@ -9,8 +9,9 @@ use super::run_index::RunSummary;
 /// Contract, checked by the testkit's `journal` suite:
 /// - `append` is atomic and durable: when it returns `Ok`, the bytes, the summary and the blobs survive a power loss; when it
 ///   returns an error other than `Unknown`, nothing was stored.
-/// - Sequence numbers of a run are 1, 2, 3, ...; `append` with a number that exists is a `Conflict`, with a number that
-///   would leave a gap too. Of two concurrent appends with one number exactly one wins.
+/// - Sequence numbers of a run are 1, 2, 3, ...; `append` with a number that exists is a `Conflict`. Of two concurrent
+///   appends with one number exactly one wins. Callers append the number after the last that they have loaded or
+///   appended, so a gap cannot come about; adapters that can tell refuse it as a `Conflict`, and loading finds it.
 /// - `load` is strongly consistent (it sees every append that returned before it began), complete (it follows pages) and in
 ///   order.
 pub trait Journal {

@@ -2,7 +2,9 @@
 
 use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::run::Report;
+use orchestrator_core::time::Timestamp;
 
+use crate::api::reports::ReportBody;
 use crate::error::HostError;
 
 /// Sends messages to the use cases. At least once, in any order; every receiver is idempotent.
@@ -12,6 +14,16 @@ pub trait Messages {
     /// # Errors
     /// When some are not known to have been sent.
     async fn send(&self, messages: Vec<Message>) -> Result<(), HostError>;
+
+    /// Sends [`Body::Tick`] to `run` at about `at`. `false`: it will not be sent, because this host watches loaded runs
+    /// itself, or because `at` is so far away that the sweep comes first.
+    ///
+    /// # Errors
+    /// When it is not known to be on its way.
+    async fn wake(&self, run: RunId, at: Timestamp, now: Timestamp) -> Result<bool, HostError> {
+        let _ = (run, at, now);
+        Ok(false)
+    }
 }
 
 /// One message; all are about one run.
@@ -32,10 +44,21 @@ pub enum Body {
     Decide(Candidates),
     /// What agents said.
     Reports(Vec<Report>),
+    /// What agents said through a queue, in their own words: to be checked against their tokens.
+    Said(Vec<Said>),
     /// Carry out what is due by now.
     Tick,
     /// Send again whatever is owed.
     Recover,
+}
+
+/// A report as its agent sent it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Said {
+    /// The task, by name.
+    pub task: String,
+    /// What it says; with the token.
+    pub report: ReportBody,
 }
 
 /// Which tasks to ask about.

@@ -5,22 +5,28 @@
 //! The traits are asynchronous but know no runtime: the embedded host polls them on one thread, Lambda on tokio, the
 //! simulator one step at a time.
 
+pub mod cache;
 pub mod clock;
 pub mod compute;
+pub mod due_index;
 pub mod event_bus;
 pub mod idempotency;
 pub mod journal;
+pub mod lease_audit;
 pub mod messages;
 pub mod pools;
 pub mod rate_limits;
 pub mod run_index;
 pub mod session_cache;
 
+pub use cache::Cache;
 pub use clock::Clock;
 pub use compute::Compute;
+pub use due_index::DueIndex;
 pub use event_bus::EventBus;
 pub use idempotency::Idempotency;
 pub use journal::Journal;
+pub use lease_audit::LeaseAudit;
 pub use messages::Messages;
 pub use pools::Pools;
 pub use rate_limits::RateLimits;

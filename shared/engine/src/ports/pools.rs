@@ -27,6 +27,21 @@ pub trait Pools {
     /// When the store cannot be reached; releasing again settles it.
     async fn release(&self, keys: &[AttemptKey], seen: u64) -> Result<Released, HostError>;
 
+    /// The same, when the run remembers that everything it gives back is in these pools. Spares adapters that keep leases
+    /// by pool a search.
+    ///
+    /// # Errors
+    /// When the store cannot be reached; releasing again settles it.
+    async fn release_in(
+        &self,
+        pools: &[String],
+        keys: &[AttemptKey],
+        seen: u64,
+    ) -> Result<Released, HostError> {
+        let _ = pools;
+        self.release(keys, seen).await
+    }
+
     /// How full the pools are, sorted by name.
     ///
     /// # Errors

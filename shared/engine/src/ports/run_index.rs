@@ -19,6 +19,16 @@ pub trait RunIndex {
     /// # Errors
     /// When the store cannot be reached.
     async fn list(&self, query: &RunQuery) -> Result<Vec<RunSummary>, HostError>;
+
+    /// Writes the summary of a run as it is after append `seq`, if the index shows something else. For hosts whose index
+    /// is not written in one transaction with the journal; called when a run is recovered.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn repair(&self, summary: &RunSummary, seq: u64) -> Result<(), HostError> {
+        let _ = (summary, seq);
+        Ok(())
+    }
 }
 
 /// What a list of runs shows.

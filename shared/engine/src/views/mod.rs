@@ -20,12 +20,12 @@ pub mod task;
 pub use at::At;
 pub use attempts::{AttemptView, Attempts};
 pub use choice::ChoiceView;
-pub use event::{EventPage, EventView};
+pub use event::{EventPage, EventView, name as event_name};
 pub use explain::ExplainView;
 pub use list::{Cursor, RunList, RunSummaryView};
 pub use plan::PlanView;
 pub use pool::{LeaseView, PoolList, PoolView};
-pub use replay::Replay;
+pub use replay::{Replay, Step};
 pub use run::RunView;
 pub use task::{TaskDetail, TaskView};
 

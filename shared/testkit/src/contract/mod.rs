@@ -3,8 +3,11 @@
 //! They rely on nothing but the documented contract of the port, so that they hold for memory, SQLite and DynamoDB alike. A
 //! breach panics with the rule that was broken.
 
+pub mod cache;
+pub mod due_index;
 pub mod idempotency;
 pub mod journal;
+pub mod lease_audit;
 pub mod pools;
 pub mod rate_limits;
 pub mod run_index;

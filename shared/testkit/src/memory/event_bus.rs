@@ -43,6 +43,7 @@ impl EventBus for MemoryEventBus {
             at,
             events,
             status,
+            ..
         } = committed;
         self.0.lock().push(Published {
             run,

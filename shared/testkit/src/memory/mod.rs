@@ -1,6 +1,7 @@
 //! Every port in memory. Cheap to clone: clones share what they hold, so that a test keeps one end of what it hands to the
 //! engine.
 
+mod cache;
 mod clock;
 mod compute;
 mod event_bus;
@@ -12,6 +13,7 @@ mod ports;
 mod rate_limits;
 mod session_cache;
 
+pub use cache::MemoryCache;
 pub use clock::SimulatedClock;
 pub use compute::MemoryCompute;
 pub use event_bus::{MemoryEventBus, Published};

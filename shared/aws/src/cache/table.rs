@@ -1,0 +1,55 @@
+//! Cached results on the table.
+
+use orchestrator_core::time::Timestamp;
+use orchestrator_engine::error::HostError;
+use orchestrator_engine::ports::Cache;
+
+use super::{fits, of_cache};
+use crate::fault::Fault;
+use crate::table::Table;
+use crate::table::item::{bytes, bytes_of, number, seconds, time_of};
+use crate::table::keys::{Key, TTL};
+
+const VALUE: &str = "value";
+const EXPIRES_AT: &str = "expires_at";
+
+/// Values on the table. DynamoDB deletes them when they have expired, sooner or later.
+#[derive(Debug, Clone)]
+pub struct TableCache(pub Table);
+
+impl TableCache {
+    async fn read(&self, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(item) = self.0.get(&Key::cache(key)).await? else {
+            return Ok(None);
+        };
+        let is_alive = time_of(&item, EXPIRES_AT)?.is_some_and(|expires_at| expires_at > now);
+        Ok(is_alive
+            .then(|| bytes_of(&item, VALUE).map(<[u8]>::to_vec))
+            .transpose()?)
+    }
+}
+
+impl Cache for TableCache {
+    async fn get(&self, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, HostError> {
+        self.read(key, now).await.map_err(of_cache)
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        value: &[u8],
+        _now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), HostError> {
+        fits(value)?;
+        let mut item = Key::cache(key).to_item();
+        item.insert(VALUE.to_owned(), bytes(value));
+        item.insert(EXPIRES_AT.to_owned(), number(expires_at.0));
+        item.insert(TTL.to_owned(), seconds(expires_at));
+        self.0.put(item, 0, None).await.map(drop).map_err(of_cache)
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), HostError> {
+        self.0.delete(&Key::cache(key)).await.map_err(of_cache)
+    }
+}

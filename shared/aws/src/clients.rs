@@ -1,0 +1,115 @@
+//! The SDK's clients: built once per process, over one connection pool and one TLS stack.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::{Connector, tls};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use crate::meter::{Counting, Meter, Service};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// With all attempts; below the shortest visibility time-out a queue should have.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
+/// Tries of one call by the SDK, for throttling and lost connections.
+const ATTEMPTS_MAX: u32 = 4;
+
+static CONNECTOR: OnceLock<SharedHttpConnector> = OnceLock::new();
+
+/// The connection pool of this process, for everything that speaks HTTP: the SDK's clients, exporters of traces.
+pub fn connector() -> SharedHttpConnector {
+    let make = || {
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let connector = Connector::builder()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .connector_settings(settings)
+            .sleep_impl(TokioSleep::new())
+            .build();
+        SharedHttpConnector::new(connector)
+    };
+    CONNECTOR.get_or_init(make).clone()
+}
+
+fn http_client() -> SharedHttpClient {
+    http_client_fn(|_, _| connector())
+}
+
+/// Credentials, region and endpoints from the standard chain (`AWS_ENDPOINT_URL*` included), with this crate's time-outs.
+pub async fn sdk_config() -> SdkConfig {
+    loader().load().await
+}
+
+/// The same before anything is looked up, for callers that know credentials or an endpoint.
+pub fn loader() -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .operation_timeout(OPERATION_TIMEOUT)
+                .build(),
+        )
+}
+
+/// One client per service; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
+    /// EventBridge.
+    pub eventbridge: aws_sdk_eventbridge::Client,
+    /// Batch.
+    pub batch: aws_sdk_batch::Client,
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+    /// ElastiCache, to find a cache's endpoint.
+    pub elasticache: aws_sdk_elasticache::Client,
+    /// Counts what the clients do.
+    pub meter: Meter,
+    /// What they were made from.
+    pub config: SdkConfig,
+}
+
+impl Clients {
+    /// Makes the clients. Nothing is sent before they are used.
+    pub fn new(config: SdkConfig, meter: Meter) -> Clients {
+        macro_rules! client {
+            ($sdk:ident, $service:ident) => {
+                $sdk::Client::from_conf(
+                    $sdk::config::Builder::from(&config)
+                        .interceptor(Counting::new(&meter, Service::$service))
+                        .build(),
+                )
+            };
+        }
+        let s3 = aws_sdk_s3::config::Builder::from(&config)
+            // Emulators and private endpoints have no name per bucket.
+            .force_path_style(config.endpoint_url().is_some())
+            .interceptor(Counting::new(&meter, Service::S3))
+            .build();
+        Clients {
+            dynamodb: client!(aws_sdk_dynamodb, DynamoDb),
+            sqs: client!(aws_sdk_sqs, Sqs),
+            eventbridge: client!(aws_sdk_eventbridge, EventBridge),
+            batch: client!(aws_sdk_batch, Batch),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            elasticache: client!(aws_sdk_elasticache, ElastiCache),
+            meter,
+            config,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The time and chance of this machine.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use orchestrator_core::time::Timestamp;
+use orchestrator_engine::ports::Clock;
+use rustix::rand::{GetRandomFlags, getrandom};
+
+/// The system's clock and random number generator.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the Clock port of this machine")]
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn random_bits(&self) -> u128 {
+        u128::from_ne_bytes(random_bytes())
+    }
+}
+
+/// Unpredictable bytes.
+///
+/// # Panics
+/// When the system has no random number generator: writers could not be told apart then.
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+    const { assert!(N <= 256, "the system fills up to 256 bytes in one call") };
+    let mut bytes = [0; N];
+    let filled = getrandom(&mut bytes, GetRandomFlags::empty());
+    assert_eq!(filled, Ok(N), "the system must have a random number generator");
+    bytes
+}
+
+/// A random part of `millis`, for waiting times that must not coincide.
+pub(crate) fn jitter(millis: u64) -> std::time::Duration {
+    let drawn = u64::from_ne_bytes(random_bytes());
+    std::time::Duration::from_millis(drawn % millis.max(1))
+}

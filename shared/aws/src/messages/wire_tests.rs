@@ -1,0 +1,106 @@
+use orchestrator_core::run::FailureClass;
+use serde_json::json;
+
+use super::*;
+
+fn run() -> RunId {
+    RunId::from_parts(1_700_000_000_000, 5)
+}
+
+fn report(kind: ReportKind) -> Report {
+    Report {
+        node: NodeIx(3),
+        epoch: 1,
+        attempt: 2,
+        kind,
+    }
+}
+
+#[test]
+fn every_message_is_read_back() {
+    let key = AttemptKey {
+        run: run(),
+        node: NodeIx(7),
+        epoch: 2,
+        attempt: 1,
+    };
+    let failure = Failure {
+        class: FailureClass::Lost,
+        message: "host terminated".to_owned(),
+        exit_code: Some(137),
+    };
+    let progress = Progress {
+        percent: Some(12.5),
+        message: None,
+    };
+    let kinds = [
+        ReportKind::Started,
+        ReportKind::Progress(Arc::new(progress)),
+        ReportKind::Checkpoint(Arc::new(json!({"at": 3}))),
+        ReportKind::Success {
+            started_at: Some(Timestamp(12)),
+            output: Some(Arc::new(json!({"rows": 1.5, "none": null}))),
+        },
+        ReportKind::Success {
+            started_at: None,
+            output: None,
+        },
+        ReportKind::Success {
+            started_at: None,
+            output: Some(Arc::new(Value::Null)),
+        },
+        ReportKind::Failure(Arc::new(failure)),
+    ];
+    let said = json!({"type": "TASK_STARTED", "epoch": 1, "attempt": 1, "token": "t"});
+    let said = Said {
+        task: "train".to_owned(),
+        report: serde_json::from_value(said).unwrap(),
+    };
+    let bodies = [
+        Body::Admit,
+        Body::Tick,
+        Body::Recover,
+        Body::Decide(Candidates::Ready),
+        Body::Decide(Candidates::Waiting),
+        Body::Decide(Candidates::Granted(vec![key])),
+        Body::Reports(kinds.into_iter().map(report).collect()),
+        Body::Said(vec![said]),
+    ];
+    for body in bodies {
+        let message = Message { run: run(), body };
+        let text = encode(&message);
+        assert_eq!(decode(&text).unwrap(), message, "{text}");
+    }
+}
+
+#[test]
+fn an_agent_sends_the_body_of_the_http_api_with_its_run_and_task() {
+    let sent = json!({
+        "run_id": run(), "task_id": "train", "type": "TASK_SUCCESS", "epoch": 1, "attempt": 1, "token": "t",
+        "output": {"rows": 3},
+    });
+    let message = decode(&sent.to_string()).unwrap();
+    let Body::Said(said) = message.body else {
+        panic!("a report")
+    };
+    assert_eq!((message.run, said[0].task.as_str()), (run(), "train"));
+    assert_eq!(said[0].report.output, Some(json!({"rows": 3})));
+}
+
+#[test]
+fn what_is_no_message_is_said_so() {
+    let table = [
+        ("nonsense", "expected"),
+        ("{}", "run_id"),
+        (r#"{"run_id": "x", "kind": "tick"}"#, "not a run id"),
+        (
+            r#"{"run_id": "00000000000000000000000000", "kind": "dance"}"#,
+            "dance",
+        ),
+        (r#"{"task_id": "a", "type": "TASK_STARTED"}"#, "'run_id'"),
+    ];
+    for (text, says) in table {
+        let error = decode(text).unwrap_err().to_string();
+        assert!(error.contains(says), "{text}: {error}");
+    }
+}

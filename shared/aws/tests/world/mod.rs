@@ -1,0 +1,212 @@
+//! What the tests of the adapters share: an account of their own in an emulator, with everything a deployment has.
+
+#![allow(dead_code, reason = "every test program uses a part of it")]
+
+use std::collections::BTreeMap;
+
+use aws_config::Region;
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
+};
+use aws_sdk_sqs::types::QueueAttributeName;
+use emulator::Emulator;
+use orchestrator_aws::clients::{Clients, loader};
+use orchestrator_aws::env::{self, Config};
+use orchestrator_aws::messages::Queues;
+use orchestrator_aws::messages::send::Sender;
+use orchestrator_aws::meter::Meter;
+use orchestrator_aws::payloads::Payloads;
+use orchestrator_aws::store::Store;
+use orchestrator_aws::table::Table;
+
+pub const REGION: &str = "us-east-1";
+const TABLE: &str = "orchestrator";
+const BUCKET: &str = "orchestrator-payloads";
+
+/// A deployment in an account of its own.
+pub struct World {
+    pub clients: Clients,
+    pub config: Config,
+    endpoint: String,
+    account: String,
+}
+
+impl World {
+    /// Creates the table, the queues, the bucket and the bus.
+    pub async fn new() -> World {
+        let endpoint = Emulator::shared().endpoint().to_owned();
+        let account = Emulator::new_account();
+        let clients = clients(&endpoint, &account).await;
+        create_table(&clients).await;
+        let bucket = format!("{BUCKET}-{account}");
+        clients
+            .s3
+            .create_bucket()
+            .bucket(&bucket)
+            .send()
+            .await
+            .expect("a bucket");
+        clients
+            .eventbridge
+            .create_event_bus()
+            .name("orchestrator")
+            .send()
+            .await
+            .expect("a bus");
+        let decisions = create_queue(&clients, "decisions", false).await;
+        let task_events = create_queue(&clients, "task-events.fifo", true).await;
+        let writer = create_queue(&clients, "tasks-writer", false).await;
+        let queues = writer.strip_suffix("writer").expect("its own name").to_owned();
+        let variables = BTreeMap::from([
+            (env::TABLE, TABLE.to_owned()),
+            (env::DECISIONS_QUEUE, decisions),
+            (env::TASK_EVENTS_QUEUE, task_events),
+            (env::AGENT_QUEUES, queues),
+            (env::BUCKET, bucket),
+            (env::EVENT_BUS, "orchestrator".to_owned()),
+        ]);
+        World {
+            config: Config::from(|name| variables.get(name).cloned()).expect("a complete configuration"),
+            clients,
+            endpoint,
+            account,
+        }
+    }
+
+    /// The clients of another process: nothing counted, nothing remembered.
+    pub async fn other_clients(&self) -> Clients {
+        clients(&self.endpoint, &self.account).await
+    }
+
+    pub fn table(&self) -> Table {
+        Table::new(
+            self.clients.dynamodb.clone(),
+            self.config.table.clone(),
+            self.clients.meter.clone(),
+        )
+    }
+
+    pub fn payloads(&self) -> Payloads {
+        Payloads::new(self.clients.s3.clone(), self.config.bucket.clone())
+    }
+
+    pub fn store(&self) -> Store {
+        Store::new(self.table(), self.payloads())
+    }
+
+    pub fn sender(&self) -> Sender {
+        Sender::new(self.clients.sqs.clone(), self.clients.meter.clone())
+    }
+
+    pub fn queues(&self) -> Queues {
+        Queues::new(
+            self.sender(),
+            self.payloads(),
+            self.config.decisions_queue.clone(),
+            self.config.task_events_queue.clone(),
+        )
+    }
+
+    /// Takes what is in a queue now, at most ten messages, and deletes it.
+    pub async fn receive(&self, queue_url: &str) -> Vec<aws_sdk_sqs::types::Message> {
+        let request = self
+            .clients
+            .sqs
+            .receive_message()
+            .queue_url(queue_url)
+            .max_number_of_messages(10);
+        let output = request
+            .message_attribute_names("All")
+            .send()
+            .await
+            .expect("a queue");
+        let messages = output.messages.unwrap_or_default();
+        for message in &messages {
+            let handle = message.receipt_handle.clone();
+            let delete = self
+                .clients
+                .sqs
+                .delete_message()
+                .queue_url(queue_url)
+                .set_receipt_handle(handle);
+            delete.send().await.expect("a received message");
+        }
+        messages
+    }
+}
+
+async fn clients(endpoint: &str, account: &str) -> Clients {
+    let config = loader()
+        .region(Region::new(REGION))
+        .endpoint_url(endpoint)
+        .credentials_provider(Credentials::new(account, "secret", None, None, "tests"))
+        .load()
+        .await;
+    Clients::new(config, Meter::default())
+}
+
+/// The table as `infra/template.yaml` describes it.
+async fn create_table(clients: &Clients) {
+    let attribute = |name: &str, kind| {
+        let definition = AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(kind);
+        definition.build().expect("a complete attribute")
+    };
+    let key = |hash: &str, range: &str| {
+        let element = |name: &str, kind| {
+            let element = KeySchemaElement::builder().attribute_name(name).key_type(kind);
+            element.build().expect("a complete key")
+        };
+        vec![element(hash, KeyType::Hash), element(range, KeyType::Range)]
+    };
+    let index = |name: &str, hash: &str, range: &str, projection: Projection| {
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(name)
+            .projection(projection);
+        index
+            .set_key_schema(Some(key(hash, range)))
+            .build()
+            .expect("a complete index")
+    };
+    let shown = [
+        "workflow",
+        "status",
+        "status_seq",
+        "tasks",
+        "submitted_at",
+        "finished_at",
+    ];
+    let shown = Projection::builder()
+        .projection_type(ProjectionType::Include)
+        .set_non_key_attributes(Some(shown.map(str::to_owned).to_vec()))
+        .build();
+    let keys_only = Projection::builder()
+        .projection_type(ProjectionType::KeysOnly)
+        .build();
+    let request = clients.dynamodb.create_table().table_name(TABLE);
+    request
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("PK", ScalarAttributeType::S))
+        .attribute_definitions(attribute("SK", ScalarAttributeType::S))
+        .attribute_definitions(attribute("client", ScalarAttributeType::S))
+        .attribute_definitions(attribute("due_shard", ScalarAttributeType::S))
+        .attribute_definitions(attribute("due_at", ScalarAttributeType::N))
+        .set_key_schema(Some(key("PK", "SK")))
+        .global_secondary_indexes(index("by_client", "client", "PK", shown))
+        .global_secondary_indexes(index("by_due", "due_shard", "due_at", keys_only))
+        .send()
+        .await
+        .expect("a table");
+}
+
+async fn create_queue(clients: &Clients, name: &str, is_fifo: bool) -> String {
+    let mut request = clients.sqs.create_queue().queue_name(name);
+    if is_fifo {
+        request = request.attributes(QueueAttributeName::FifoQueue, "true");
+    }
+    let output = request.send().await.expect("a queue");
+    output.queue_url.expect("a queue has a URL")
+}

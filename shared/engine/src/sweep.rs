@@ -1,0 +1,63 @@
+//! Use case `sla_sweep`: finds runs that may have lost a message and has them recovered.
+
+use orchestrator_core::time::Timestamp;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::ports::due_index::{DueIndex, DueRun};
+use crate::ports::messages::{Body, Message};
+use crate::ports::{Clock, Messages, Ports};
+
+/// When a run is looked at for the first time after it was stored, milliseconds. Later looks come after as long as the
+/// run has lived, at most [`CHECK_LAST_MS`].
+pub const CHECK_FIRST_MS: u64 = 60_000;
+
+/// Longest time between two looks at a run, milliseconds. Shorter than the longest delay of a wake-up, so that a time that
+/// was too far away for one is asked for by a look in between.
+pub const CHECK_LAST_MS: u64 = 600_000;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Runs that were told to recover.
+    pub runs: usize,
+    /// How late the most overdue of them was, milliseconds.
+    pub lag_ms: u64,
+    /// Whether there may be more.
+    pub is_full: bool,
+}
+
+impl<P: Ports> Engine<P> {
+    /// Tells at most `limit` runs that are due to recover. The cost follows what is due, not what is active.
+    ///
+    /// # Errors
+    /// When the index or the messages cannot be reached; sweeping again settles it.
+    pub async fn sweep(&self, index: &impl DueIndex, limit: usize) -> Result<Swept, Error> {
+        let now = self.ports.clock().now();
+        let due = index.due(now, limit).await?;
+        let recover = |due: &DueRun| Message {
+            run: due.run,
+            body: Body::Recover,
+        };
+        if !due.is_empty() {
+            // Sent before they are postponed: a sweep that dies between the two tells them twice, not never.
+            self.ports
+                .messages()
+                .send(due.iter().map(recover).collect())
+                .await?;
+        }
+        for run in &due {
+            index.postpone(*run, next_look(*run, now)).await?;
+        }
+        Ok(Swept {
+            runs: due.len(),
+            lag_ms: due.iter().map(|run| now.millis_since(run.at)).max().unwrap_or(0),
+            is_full: due.len() >= limit,
+        })
+    }
+}
+
+fn next_look(due: DueRun, now: Timestamp) -> Timestamp {
+    let age_ms = now.millis_since(due.run.created_at());
+    now + age_ms.clamp(CHECK_FIRST_MS, CHECK_LAST_MS)
+}

@@ -1,0 +1,44 @@
+//! Results that can be made again.
+
+use std::collections::BTreeMap;
+
+use orchestrator_core::time::Timestamp;
+use orchestrator_engine::error::HostError;
+use orchestrator_engine::ports::Cache;
+use orchestrator_engine::ports::cache::VALUE_BYTES_MAX;
+
+use super::Shared;
+
+/// Values by key, with when they expire.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryCache(Shared<BTreeMap<String, (Vec<u8>, Timestamp)>>);
+
+impl Cache for MemoryCache {
+    async fn get(&self, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, HostError> {
+        let entries = self.0.lock();
+        let entry = entries.get(key).filter(|(_, expires_at)| *expires_at > now);
+        Ok(entry.map(|(value, _)| value.clone()))
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        value: &[u8],
+        _now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), HostError> {
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(HostError {
+                what: "the cache",
+                detail: format!("a value of {} bytes is too long", value.len()),
+            });
+        }
+        self.0.lock().insert(key.to_owned(), (value.to_vec(), expires_at));
+        Ok(())
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), HostError> {
+        self.0.lock().remove(key);
+        Ok(())
+    }
+}
