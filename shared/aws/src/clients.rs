@@ -6,9 +6,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{Connector, tls};
-use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
@@ -25,34 +23,32 @@ static CONNECTOR: OnceLock<SharedHttpConnector> = OnceLock::new();
 
 /// The connection pool of this process, for everything that speaks HTTP: the SDK's clients, exporters of traces.
 pub fn connector() -> SharedHttpConnector {
-    let make = || {
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(ATTEMPT_TIMEOUT)
-            .build();
-        let connector = Connector::builder()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-            .connector_settings(settings)
-            .sleep_impl(TokioSleep::new())
-            .build();
-        SharedHttpConnector::new(connector)
-    };
-    CONNECTOR.get_or_init(make).clone()
+    CONNECTOR.get_or_init(new_connector).clone()
 }
 
-fn http_client() -> SharedHttpClient {
-    http_client_fn(|_, _| connector())
+/// A connection pool. Its connections belong to the runtime that uses it first: a process with several needs several.
+pub fn new_connector() -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let connector = Connector::builder()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new())
+        .build();
+    SharedHttpConnector::new(connector)
 }
 
 /// Credentials, region and endpoints from the standard chain (`AWS_ENDPOINT_URL*` included), with this crate's time-outs.
 pub async fn sdk_config() -> SdkConfig {
-    loader().load().await
+    loader(connector()).load().await
 }
 
 /// The same before anything is looked up, for callers that know credentials or an endpoint.
-pub fn loader() -> ConfigLoader {
+pub fn loader(connector: SharedHttpConnector) -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client())
+        .http_client(http_client_fn(move |_, _| connector.clone()))
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
         .timeout_config(
             TimeoutConfig::builder()

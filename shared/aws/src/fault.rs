@@ -84,12 +84,8 @@ impl Fault {
         match error {
             SdkError::TimeoutError(_) => transient("no answer in time"),
             SdkError::ResponseError(_) => transient("the answer could not be read"),
-            SdkError::DispatchFailure(failure) if failure.is_user() => Fault {
-                kind: Kind::Fatal,
-                detail: "the request could not be made (look at the endpoint and the credentials)".to_owned(),
-            },
             SdkError::DispatchFailure(failure) => {
-                let cause = failure.as_connector_error().map(ToString::to_string);
+                let cause = failure.as_connector_error().map(|error| chain(error));
                 transient(&cause.unwrap_or_else(|| "the connection failed".to_owned()))
             }
             SdkError::ServiceError(service) => {
@@ -114,6 +110,13 @@ impl Fault {
             detail: self.detail,
         }
     }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
 }
 
 impl fmt::Display for Fault {

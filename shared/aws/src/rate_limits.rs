@@ -11,7 +11,8 @@ use crate::table::item::{number, seconds, text, text_of};
 use crate::table::keys::{Key, PK, TTL};
 use crate::table::{Condition, Table, Written};
 
-const BUCKET: &str = "bucket";
+/// `bucket` is a reserved word.
+const BUCKET: &str = "token_bucket";
 /// How long an idle bucket is kept, milliseconds: by then it has filled up.
 const KEPT_MS: u64 = 2 * 3_600_000;
 /// Tries of a client whose requests all come at once.

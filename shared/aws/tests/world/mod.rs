@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
+pub mod process;
+
 use std::collections::BTreeMap;
 
 use aws_config::Region;
@@ -11,8 +13,9 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use emulator::Emulator;
-use orchestrator_aws::clients::{Clients, loader};
+use orchestrator_aws::clients::{Clients, loader, new_connector};
 use orchestrator_aws::env::{self, Config};
 use orchestrator_aws::messages::Queues;
 use orchestrator_aws::messages::send::Sender;
@@ -29,6 +32,7 @@ const BUCKET: &str = "orchestrator-payloads";
 pub struct World {
     pub clients: Clients,
     pub config: Config,
+    connector: SharedHttpConnector,
     endpoint: String,
     account: String,
 }
@@ -38,7 +42,9 @@ impl World {
     pub async fn new() -> World {
         let endpoint = Emulator::shared().endpoint().to_owned();
         let account = Emulator::new_account();
-        let clients = clients(&endpoint, &account).await;
+        // Connections belong to a runtime, and every test has its own.
+        let connector = new_connector();
+        let clients = clients(connector.clone(), &endpoint, &account).await;
         create_table(&clients).await;
         let bucket = format!("{BUCKET}-{account}");
         clients
@@ -70,6 +76,7 @@ impl World {
         World {
             config: Config::from(|name| variables.get(name).cloned()).expect("a complete configuration"),
             clients,
+            connector,
             endpoint,
             account,
         }
@@ -77,7 +84,7 @@ impl World {
 
     /// The clients of another process: nothing counted, nothing remembered.
     pub async fn other_clients(&self) -> Clients {
-        clients(&self.endpoint, &self.account).await
+        clients(self.connector.clone(), &self.endpoint, &self.account).await
     }
 
     pub fn table(&self) -> Table {
@@ -137,8 +144,8 @@ impl World {
     }
 }
 
-async fn clients(endpoint: &str, account: &str) -> Clients {
-    let config = loader()
+async fn clients(connector: SharedHttpConnector, endpoint: &str, account: &str) -> Clients {
+    let config = loader(connector)
         .region(Region::new(REGION))
         .endpoint_url(endpoint)
         .credentials_provider(Credentials::new(account, "secret", None, None, "tests"))
