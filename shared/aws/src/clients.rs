@@ -14,6 +14,8 @@ use crate::meter::{Counting, Meter, Service};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for an answer by anybody; the clients give up earlier.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// With all attempts; below the shortest visibility time-out a queue should have.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
 /// Tries of one call by the SDK, for throttling and lost connections.
@@ -30,7 +32,7 @@ pub fn connector() -> SharedHttpConnector {
 pub fn new_connector() -> SharedHttpConnector {
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(ATTEMPT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
         .build();
     let connector = Connector::builder()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))

@@ -53,12 +53,12 @@ impl Payloads {
         self.bucket.is_some()
     }
 
-    /// The text itself if it fits into a message, otherwise a [`Reference`] to it.
+    /// The text itself if it is at most `bytes_max` long, otherwise a [`Reference`] to it.
     ///
     /// # Errors
-    /// When it does not fit and cannot be stored.
-    pub async fn fit(&self, run: RunId, text: String) -> Result<String, Fault> {
-        if text.len() <= MESSAGE_BYTES_MAX {
+    /// When it is longer and cannot be stored.
+    pub async fn fit(&self, run: RunId, text: String, bytes_max: usize) -> Result<String, Fault> {
+        if text.len() <= bytes_max {
             return Ok(text);
         }
         let key = format!("payloads/{run}/{}.json", hex(&Sha256::digest(&text)));
@@ -153,7 +153,7 @@ impl Payloads {
         self.bucket.as_deref().ok_or_else(|| Fault {
             kind: Kind::Fatal,
             detail: format!(
-                "more than {MESSAGE_BYTES_MAX} bytes need a bucket, and none is configured (set {})",
+                "what is too large for a message or a job needs a bucket, and none is configured (set {})",
                 crate::env::BUCKET
             ),
         })

@@ -3,10 +3,14 @@
 mod world;
 
 use futures_util::future::join_all;
+use orchestrator_core::ids::AttemptKey;
+use orchestrator_core::policy::PoolDemand;
+use orchestrator_core::pool::{LeaseRequest, WaiterOrder};
 use orchestrator_core::run::{Event, RunStatus, TaskStatus};
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::ports::messages::{Body, Candidates};
-use orchestrator_engine::ports::{DueIndex, Journal, RunIndex};
+use orchestrator_engine::ports::{DueIndex, Journal, LeaseAudit, Pools, RunIndex};
+use orchestrator_engine::reclaim::Reclaimed;
 use orchestrator_engine::record;
 use serde_json::json;
 use world::World;
@@ -239,4 +243,48 @@ async fn a_kept_session_sees_what_another_process_has_appended() {
         orchestrator_core::ids::NodeIx(1),
         "a stale session would have found nothing to do"
     );
+}
+
+#[tokio::test]
+async fn a_lease_whose_turn_died_is_given_back_by_the_audit_and_a_held_one_is_not() {
+    let world = World::new().await;
+    let process = world.process().await;
+    let run = submit(&process, &json!([task("a", &[])])).await;
+    process
+        .handle(run, &[Body::Decide(Candidates::Ready)])
+        .await
+        .expect("handled");
+    let held = load(&process, run).await.live().next().expect("a live attempt");
+    let pools = &process.ports().pools;
+    let demands = vec![PoolDemand {
+        pool: "cpu".to_owned(),
+        slots: 1,
+    }];
+    // A turn took a slot for what would have been the next append, and died.
+    let lost = LeaseRequest {
+        key: AttemptKey { attempt: 2, ..held },
+        demands,
+        order: WaiterOrder(0),
+        seq: process.load(run).await.expect("readable").seq() + 1,
+    };
+    pools.take(std::slice::from_ref(&lost)).await.expect("reachable");
+    assert_eq!(
+        process.reclaim(pools, 10).await.expect("done"),
+        Reclaimed::default(),
+        "young leases are believed"
+    );
+    pools
+        .confirm(&[held, lost.key], Timestamp(1))
+        .await
+        .expect("reachable");
+    let reclaimed = process.reclaim(pools, 10).await.expect("done");
+    assert_eq!((reclaimed.confirmed, reclaimed.released), (1, 1));
+    let used: u32 = pools
+        .usage()
+        .await
+        .expect("reachable")
+        .iter()
+        .map(|pool| pool.used)
+        .sum();
+    assert_eq!(used, 1);
 }

@@ -113,6 +113,11 @@ impl Session {
         });
     }
 
+    /// Notes that a wake-up has come.
+    pub(crate) fn note_woken(&mut self) {
+        self.wakes.is_woken = true;
+    }
+
     /// Adds an effect owed to the outside.
     pub fn owe(&mut self, effect: Effect) {
         self.outcome.extend(Outcome {

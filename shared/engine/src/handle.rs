@@ -40,7 +40,10 @@ impl<P: Ports> Engine<P> {
         match body {
             Body::Admit => self.admit(session).await,
             Body::Decide(candidates) => self.answer(session, candidates).await,
-            Body::Tick => Ok(session.execute(Command::Tick)?),
+            Body::Tick => {
+                session.note_woken();
+                Ok(session.execute(Command::Tick)?)
+            }
             Body::Recover => {
                 session.owe_everything();
                 session.execute(Command::Tick)?;

@@ -21,7 +21,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(900);
 
 /// A cache to be found.
 #[derive(Debug)]
-pub(super) struct Discovery {
+pub struct Discovery {
     client: Client,
     config: SdkConfig,
     name: String,
@@ -30,20 +30,24 @@ pub(super) struct Discovery {
 }
 
 /// Where a cache is.
-pub(super) struct Endpoint {
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
     /// Address, encryption, user and token.
     pub url: String,
     /// Whether it spreads keys over nodes, as serverless caches do.
     pub is_cluster: bool,
 }
 
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Endpoint(with a secret)")
+    }
+}
+
 impl Discovery {
-    pub(super) fn new(
-        clients: &Clients,
-        name: String,
-        is_serverless: bool,
-        user: Option<String>,
-    ) -> Discovery {
+    /// A cache of this name; a serverless one or a replication group. With a user, connections are opened with IAM
+    /// authentication.
+    pub fn new(clients: &Clients, name: String, is_serverless: bool, user: Option<String>) -> Discovery {
         Discovery {
             client: clients.elasticache.clone(),
             config: clients.config.clone(),
@@ -54,7 +58,10 @@ impl Discovery {
     }
 
     /// Asks where the cache is and makes a fresh token.
-    pub(super) async fn find(&self) -> Result<Endpoint, HostError> {
+    ///
+    /// # Errors
+    /// When there is no such cache, it has no endpoint yet, or nothing can be signed.
+    pub async fn find(&self) -> Result<Endpoint, HostError> {
         let (host, port, is_encrypted, is_cluster) = match self.is_serverless {
             true => self.serverless().await?,
             false => self.replication_group().await?,
@@ -163,4 +170,38 @@ fn escaped(text: &str) -> String {
         byte => format!("%{byte:02X}"),
     };
     text.bytes().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::Region;
+    use aws_credential_types::Credentials;
+
+    use super::*;
+    use crate::meter::Meter;
+
+    #[tokio::test]
+    async fn a_token_is_a_signed_request_to_connect_as_one_user_to_one_cache() {
+        let config = crate::clients::loader(crate::clients::new_connector())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(Credentials::new("id", "secret", None, None, "tests"))
+            .load()
+            .await;
+        let clients = Clients::new(config, Meter::default());
+        let discovery = Discovery::new(&clients, "results".to_owned(), true, None);
+        let at = Timestamp(1_700_000_000_000);
+        let token = discovery.token("functions", at).await.unwrap();
+        let begin = "results/?Action=connect&User=functions&ResourceType=ServerlessCache&X-Amz-Algorithm=AWS4-HMAC-SHA256";
+        assert!(token.starts_with(begin), "{token}");
+        for part in [
+            "X-Amz-Credential=id%2F20231114%2Feu-central-1%2Felasticache%2Faws4_request",
+            "X-Amz-Expires=900",
+            "X-Amz-SignedHeaders=host",
+            "X-Amz-Signature=",
+        ] {
+            assert!(token.contains(part), "{part} in {token}");
+        }
+        let other = discovery.token("somebody", at).await.unwrap();
+        assert_ne!(token.split("Signature=").nth(1), other.split("Signature=").nth(1));
+    }
 }

@@ -1,6 +1,6 @@
 //! Results that can be made again: on the table, or on a Redis or Valkey server.
 
-mod discovery;
+pub mod discovery;
 mod redis;
 mod table;
 
@@ -24,7 +24,7 @@ pub enum AnyCache {
     /// On the table.
     Table(TableCache),
     /// On a server.
-    Redis(RedisCache),
+    Redis(Box<RedisCache>),
 }
 
 impl AnyCache {
@@ -32,17 +32,15 @@ impl AnyCache {
     pub fn new(place: &CachePlace, clients: &Clients, table: Table) -> AnyCache {
         match place {
             CachePlace::Table => AnyCache::Table(TableCache(table)),
-            CachePlace::Url(url) => AnyCache::Redis(RedisCache::at(url.clone())),
+            CachePlace::Url(url) => AnyCache::Redis(Box::new(RedisCache::at(url.clone()))),
             CachePlace::ElastiCache {
                 name,
                 is_serverless,
                 user,
-            } => AnyCache::Redis(RedisCache::found_by(Discovery::new(
-                clients,
-                name.clone(),
-                *is_serverless,
-                user.clone(),
-            ))),
+            } => {
+                let discovery = Discovery::new(clients, name.clone(), *is_serverless, user.clone());
+                AnyCache::Redis(Box::new(RedisCache::found_by(discovery)))
+            }
         }
     }
 }

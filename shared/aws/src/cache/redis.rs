@@ -27,7 +27,7 @@ pub struct RedisCache {
 
 enum Place {
     Url(String),
-    Found(Discovery),
+    Found(Box<Discovery>),
 }
 
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl RedisCache {
     /// The server that is found.
     pub(super) fn found_by(discovery: Discovery) -> RedisCache {
         RedisCache {
-            place: Place::Found(discovery),
+            place: Place::Found(Box::new(discovery)),
             connection: Mutex::default(),
         }
     }

@@ -23,9 +23,9 @@ impl TableCache {
             return Ok(None);
         };
         let is_alive = time_of(&item, EXPIRES_AT)?.is_some_and(|expires_at| expires_at > now);
-        Ok(is_alive
+        is_alive
             .then(|| bytes_of(&item, VALUE).map(<[u8]>::to_vec))
-            .transpose()?)
+            .transpose()
     }
 }
 

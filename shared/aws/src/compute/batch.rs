@@ -2,6 +2,8 @@
 //!
 //! AWS Batch has no idempotency token. A job's name is made of its attempt's key, and whoever hands over an attempt that
 //! may have been handed over before looks for the name first. A submission without an answer is not repeated blindly.
+//!
+//! Job queues need a fair-share policy: jobs carry the share of the run's client, and the priority of the task within it.
 
 use aws_sdk_batch::Client;
 use aws_sdk_batch::config::retry::RetryConfig;
@@ -26,6 +28,8 @@ pub const ORCHESTRATOR_INPUT: &str = "ORCHESTRATOR_INPUT";
 /// To agents in jobs: the task token, for reports.
 pub const ORCHESTRATOR_TASK_TOKEN: &str = "ORCHESTRATOR_TASK_TOKEN";
 
+/// Longest envelope in the environment of a container: AWS allows 8 KB for all overrides together.
+pub(super) const INPUT_BYTES_MAX: usize = 5 * 1024;
 /// Submissions tried while AWS Batch is busy: it takes 50 a second.
 const TRIES_MAX: u32 = 6;
 /// AWS Batch orders jobs of one share by 0 to 9 999; priorities are 1 to 10.

@@ -22,7 +22,7 @@ use crate::env::{Agents, BatchTarget};
 use crate::fault::{Fault, Kind};
 use crate::messages::Queues;
 use crate::messages::send::Sender;
-use crate::payloads::Payloads;
+use crate::payloads::{MESSAGE_BYTES_MAX, Payloads};
 use batch::Jobs;
 
 /// Calls under way at a time.
@@ -65,7 +65,9 @@ impl AgentCompute {
 
     /// Hands over to one queue; returns the attempts that can never be.
     async fn to_queue(&self, url: &str, attempts: &[&Dispatch]) -> Result<Vec<Report>, Fault> {
-        let texts = attempts.iter().map(|attempt| self.text(attempt));
+        let texts = attempts
+            .iter()
+            .map(|attempt| self.text(attempt, MESSAGE_BYTES_MAX));
         let texts = try_join_all(texts).await?;
         let outgoing = attempts
             .iter()
@@ -88,7 +90,7 @@ impl AgentCompute {
 
     /// Hands over as a job; returns the attempt if it can never be.
     async fn to_batch(&self, target: &BatchTarget, attempt: &Dispatch) -> Result<Vec<Report>, Fault> {
-        let text = self.text(attempt).await?;
+        let text = self.text(attempt, batch::INPUT_BYTES_MAX).await?;
         match self.jobs.submit(target, attempt, text).await {
             Err(fault) if fault.kind == Kind::Fatal => {
                 let message = format!(
@@ -102,12 +104,12 @@ impl AgentCompute {
         }
     }
 
-    async fn text(&self, attempt: &Dispatch) -> Result<String, Fault> {
+    async fn text(&self, attempt: &Dispatch, bytes_max: usize) -> Result<String, Fault> {
         let text = serde_json::to_string(&*attempt.envelope).map_err(|error| Fault {
             kind: Kind::Fatal,
             detail: format!("the envelope cannot be written: {error}"),
         })?;
-        self.payloads.fit(attempt.key.run, text).await
+        self.payloads.fit(attempt.key.run, text, bytes_max).await
     }
 }
 

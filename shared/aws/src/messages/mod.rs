@@ -15,7 +15,7 @@ use orchestrator_engine::ports::Messages;
 use orchestrator_engine::ports::messages::{Body, Message};
 use sha2::{Digest, Sha256};
 
-use crate::payloads::Payloads;
+use crate::payloads::{MESSAGE_BYTES_MAX, Payloads};
 use crate::table::keys::hex;
 use send::{Outgoing, Sender};
 
@@ -63,7 +63,7 @@ impl Queues {
         let hash = hex(&Sha256::digest(&text));
         let body = self
             .payloads
-            .fit(message.run, text)
+            .fit(message.run, text, MESSAGE_BYTES_MAX)
             .await
             .map_err(|fault| fault.in_part(WHAT))?;
         let is_said = is_said(&message.body);

@@ -38,6 +38,10 @@ impl TablePools {
         if keys.is_empty() {
             return Ok(Released::default());
         }
+        let names: BTreeSet<String> = names
+            .into_iter()
+            .filter(|pool| !self.is_unlimited(pool))
+            .collect();
         let Ended {
             freed,
             mut kept,
@@ -157,7 +161,7 @@ impl TablePools {
         Ok((let_in, gone))
     }
 
-    async fn load_missing(&self, ledger: &mut Ledger, names: Vec<&str>) -> Result<(), Fault> {
+    pub(super) async fn load_missing(&self, ledger: &mut Ledger, names: Vec<&str>) -> Result<(), Fault> {
         let missing: Vec<String> = names
             .into_iter()
             .filter(|name| !ledger.has(name))

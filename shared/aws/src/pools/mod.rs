@@ -30,7 +30,7 @@ use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::pools::Taken;
 use orchestrator_engine::ports::{Clock, Pools};
 
-use crate::clock::{SystemClock, jitter};
+use crate::clock::{SystemClock, jitter, random_bytes};
 use crate::fault::{Fault, Kind};
 use crate::table::item::{Item, bytes, bytes_of, number, number_of, size, text_of};
 use crate::table::keys::{Key, PK, POOLS, SK};
@@ -47,7 +47,13 @@ const PLACES: &str = "runs:";
 /// Pages of known pools.
 const PAGES_MAX: usize = 10;
 
+/// A pool of so many slots or more is not counted, which saves two writes a task. Leases of smaller ones must fit into an
+/// item: about 5 000 at a time.
+pub const UNLIMITED: u32 = 1_000_000;
+
 const VERSION: &str = "v";
+/// Who wrote the item: a number drawn for each write.
+const WRITER: &str = "w";
 const LEASES: &str = "leases";
 
 /// The pools of a deployment.
@@ -74,6 +80,11 @@ impl TablePools {
             Some(capacity) => Some(*capacity),
             None => pool.starts_with(PLACES).then_some(self.places),
         }
+    }
+
+    /// Whether the pool has so many slots that nobody counts them.
+    fn is_unlimited(&self, pool: &str) -> bool {
+        self.capacity(pool).is_some_and(|capacity| capacity >= UNLIMITED)
     }
 
     /// Reads pools as they are.
@@ -119,9 +130,15 @@ impl TablePools {
         match items.len() {
             0 => Ok(true),
             1 => {
-                let (item, condition) = items.remove(0);
-                let written = self.table.put(item, 0, Some(condition)).await?;
-                Ok(written == Written::Done)
+                let (mut item, condition) = items.remove(0);
+                let writer: [u8; 8] = random_bytes();
+                item.insert(WRITER.to_owned(), bytes(writer));
+                Ok(match self.table.put(item, 0, Some(condition)).await? {
+                    Written::Done => true,
+                    // An answer was lost and the request sent again.
+                    Written::Refused(Some(item)) => bytes_of(&item, WRITER) == Ok(&writer[..]),
+                    Written::Refused(None) => false,
+                })
             }
             _ => self.store_all(items).await,
         }
@@ -205,7 +222,10 @@ impl Pools for TablePools {
 
     async fn release(&self, keys: &[AttemptKey], seen: u64) -> Result<Released, HostError> {
         let released = async {
-            let names = self.names().await?;
+            let mut names = self.names().await?;
+            if !keys.iter().any(|key| key.is_admission()) {
+                names.retain(|pool| !pool.starts_with(PLACES));
+            }
             self.release_all(names.into_iter().collect(), keys, seen, SystemClock.now())
                 .await
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::try_join_all;
+use orchestrator_core::policy::PoolDemand;
 use orchestrator_core::pool::{LeaseAnswer, LeaseRequest};
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::ports::pools::Taken;
@@ -13,12 +14,57 @@ use super::{TablePools, try_again};
 use crate::fault::Fault;
 
 impl TablePools {
-    /// Takes what can be taken; the rest stands in line and looks once more.
+    /// Takes what can be taken of the slots that are counted; the others are there for everybody.
     pub(super) async fn take_all(
         &self,
         requests: &[LeaseRequest],
         now: Timestamp,
     ) -> Result<Vec<Taken>, Fault> {
+        let is_counted = |demand: &PoolDemand| !self.is_unlimited(&demand.pool);
+        let counted = requests.iter().map(|request| LeaseRequest {
+            demands: request
+                .demands
+                .iter()
+                .filter(|demand| is_counted(demand))
+                .cloned()
+                .collect(),
+            ..request.clone()
+        });
+        let counted: Vec<LeaseRequest> = counted.filter(|request| !request.demands.is_empty()).collect();
+        let mut counted = self.take_counted(&counted, now).await?.into_iter();
+        let answer = |request: &LeaseRequest| {
+            let unlimited = Taken {
+                answer: LeaseAnswer::Taken,
+                usage: vec![0; request.demands.len()],
+                instead: None,
+            };
+            if !request.demands.iter().any(is_counted) {
+                return unlimited;
+            }
+            let taken = counted
+                .next()
+                .expect("every request with counted slots has an answer");
+            if taken.instead.is_some() {
+                return taken;
+            }
+            let mut usage = taken.usage.into_iter();
+            let used = |demand: &PoolDemand| match is_counted(demand) {
+                true => usage.next().unwrap_or(0),
+                false => 0,
+            };
+            Taken {
+                usage: request.demands.iter().map(used).collect(),
+                ..taken
+            }
+        };
+        Ok(requests.iter().map(answer).collect())
+    }
+
+    /// Takes what can be taken; the rest stands in line and looks once more.
+    async fn take_counted(&self, requests: &[LeaseRequest], now: Timestamp) -> Result<Vec<Taken>, Fault> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut answers = self.decide(requests, now).await?;
         let waits = |taken: &Taken| matches!(taken.answer, LeaseAnswer::Waiting { .. });
         let waiting: Vec<usize> = (0..answers.len())
@@ -54,6 +100,12 @@ impl TablePools {
         let mut tried = 0;
         loop {
             let mut ledger = self.load(names.iter().cloned()).await?;
+            for request in requests {
+                // An earlier turn may have taken other pools under the same key.
+                if let Some(held) = ledger.lease(&request.key).cloned() {
+                    self.load_missing(&mut ledger, pools(&held.demands)).await?;
+                }
+            }
             let answers = requests
                 .iter()
                 .map(|request| self.answer(&mut ledger, request, now));
@@ -67,7 +119,7 @@ impl TablePools {
     }
 
     fn answer(&self, ledger: &mut Ledger, request: &LeaseRequest, now: Timestamp) -> Taken {
-        let used = |ledger: &Ledger, demands: &[orchestrator_core::policy::PoolDemand]| {
+        let used = |ledger: &Ledger, demands: &[PoolDemand]| {
             demands.iter().map(|demand| ledger.used(&demand.pool)).collect()
         };
         if let Some(held) = ledger.lease(&request.key).cloned() {

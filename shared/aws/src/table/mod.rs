@@ -5,7 +5,8 @@
 //! | `RUN#<run>` | `J#<append, 10 digits>` | one append: `rec` its record, or `ref` the hash of a blob that holds it; `w` who wrote it |
 //! | `RUN#<run>` | `J#0000000001` | in addition the run's summary: `client`, `workflow`, `status`, `status_seq`, `tasks`, `submitted_at`, `finished_at`; while it has not ended `due_shard`, `due_at` |
 //! | `BLOB#<hash>` | `B` | `bytes`: a definition or a large record; in S3 under `blobs/<hash>` when large |
-//! | `POOL#<pool>` | `P` | `v` version, `book` leases and waiters |
+//! | `POOL#<pool>` | `P` | `v` version, `w` who wrote it, `leases` |
+//! | `POOL#<pool>` | `W#<order>#<attempt>` | a place in the line: `demands`, `for_append` |
 //! | `POOLS` | `<pool>` | a pool that was ever used, so that pools of clients are found |
 //! | `CLIENTS` | `<client>` | a client that has ever submitted a run |
 //! | `IDEMPOTENCY#<client>` | `<key>` | the run a request created |

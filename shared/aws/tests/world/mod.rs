@@ -2,9 +2,11 @@
 
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
+pub mod network;
 pub mod process;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_config::Region;
 use aws_credential_types::Credentials;
@@ -14,6 +16,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_types::timeout::TimeoutConfig;
 use emulator::Emulator;
 use orchestrator_aws::clients::{Clients, loader, new_connector};
 use orchestrator_aws::env::{self, Config};
@@ -25,6 +28,7 @@ use orchestrator_aws::store::Store;
 use orchestrator_aws::table::Table;
 
 pub const REGION: &str = "us-east-1";
+const PATIENCE: Duration = Duration::from_secs(60);
 const TABLE: &str = "orchestrator";
 const BUCKET: &str = "orchestrator-payloads";
 
@@ -32,7 +36,8 @@ const BUCKET: &str = "orchestrator-payloads";
 pub struct World {
     pub clients: Clients,
     pub config: Config,
-    connector: SharedHttpConnector,
+    /// What other processes speak through.
+    pub connector: SharedHttpConnector,
     endpoint: String,
     account: String,
 }
@@ -148,6 +153,12 @@ async fn clients(connector: SharedHttpConnector, endpoint: &str, account: &str) 
     let config = loader(connector)
         .region(Region::new(REGION))
         .endpoint_url(endpoint)
+        // The emulator shares its machine with compilers.
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(PATIENCE)
+                .build(),
+        )
         .credentials_provider(Credentials::new(account, "secret", None, None, "tests"))
         .load()
         .await;
