@@ -1,16 +1,18 @@
-"""Deploys the stack to an emulator, or to a LocalStack, with function zips that exist already.
+"""Deploys the stack to an emulator, or to a LocalStack, with functions that are built already.
 
-``python deploy.py --endpoint URL --zips FOLDER [--stack NAME] [--account ID] [Parameter=Value ...]`` prints the outputs as JSON. ``FOLDER``
-holds ``intake.zip`` and so on, one for each function; a function without a zip of its own gets ``bootstrap.zip``.
+``python deploy.py --endpoint URL --functions FOLDER [--stack NAME] [--account ID] [Parameter=Value ...]`` prints the outputs as JSON.
+``FOLDER`` holds ``intake.zip`` or the program ``intake``, and so on; a function with neither gets the program ``bootstrap``.
 
 It does what ``sam build`` and ``sam deploy`` do, in a second instead of a minute: zips and nested templates go to a bucket, the
 template names them, CloudFormation does the rest, the transform of SAM included.
 """
 
 import argparse
+import io
 import json
 import pathlib
 import sys
+import zipfile
 
 import boto3
 
@@ -19,11 +21,11 @@ sys.path.insert(0, str(FOLDER.parent))
 
 import templates  # noqa: E402 - found in the folder that was just added
 
-PARAMETERS = {"Stage": "localstack", "LogRetentionDays": "1", "TokenSecret": "not-a-secret-only-for-the-emulator"}
+PARAMETERS = {"Stage": "localstack", "LogRetentionDays": "1"}
 
 
 def deploy(
-    endpoint: str, zips: pathlib.Path, stack: str = "orchestrator", account: str = "000000000000", parameters=None
+    endpoint: str, functions: pathlib.Path, stack: str = "orchestrator", account: str = "000000000000", parameters=None
 ) -> dict:
     """Creates the stack in an account and returns its outputs; ends with an error if CloudFormation does."""
     session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="test", region_name="us-east-1")
@@ -39,9 +41,8 @@ def deploy(
     del template["Globals"]["Function"]["CodeUri"]
     for function in templates.of_type(template, "AWS::Serverless::Function").values():
         binary = function.pop("Metadata")["BuildProperties"]["Binary"]
-        package = next(path for path in (zips / f"{binary}.zip", zips / "bootstrap.zip") if path.exists())
-        upload(package.name, package.read_bytes())
-        function["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": package.name}
+        upload(f"{binary}.zip", package(functions, binary))
+        function["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": f"{binary}.zip"}
     for nested in templates.of_type(template, "AWS::CloudFormation::Stack").values():
         name = nested["Properties"]["TemplateURL"]
         nested["Properties"]["TemplateURL"] = upload(name, templates.to_json(templates.load(name)).encode())
@@ -64,17 +65,33 @@ def deploy(
     return {output["OutputKey"]: output["OutputValue"] for output in created["Outputs"]}
 
 
+def package(functions: pathlib.Path, binary: str) -> bytes:
+    """The zip of a function, made of its program if there is none."""
+    if (functions / f"{binary}.zip").exists():
+        return (functions / f"{binary}.zip").read_bytes()
+    program = functions / binary if (functions / binary).exists() else functions / "bootstrap"
+    if not program.exists():
+        raise SystemExit(f"error: '{functions}' has neither {binary}.zip nor {binary} (build the functions first)")
+    packed = io.BytesIO()
+    # Not compressed: it does not travel.
+    with zipfile.ZipFile(packed, "w") as archive:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        archive.writestr(entry, program.read_bytes())
+    return packed.getvalue()
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Deploys the stack to an emulator.")
     parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--zips", required=True, type=pathlib.Path)
+    parser.add_argument("--functions", required=True, type=pathlib.Path)
     parser.add_argument("--stack", default="orchestrator")
     parser.add_argument("--account", default="000000000000")
     parser.add_argument("parameters", nargs="*", metavar="Parameter=Value")
     options = parser.parse_args()
     parameters = dict(parameter.split("=", 1) for parameter in options.parameters)
-    outputs = deploy(options.endpoint, options.zips, options.stack, options.account, parameters)
+    outputs = deploy(options.endpoint, options.functions, options.stack, options.account, parameters)
     print(json.dumps(outputs, indent=2, sort_keys=True))
 
 

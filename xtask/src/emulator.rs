@@ -1,5 +1,7 @@
 //! The emulator of AWS that the tests use: see `infra/localstack/emulator/__init__.py`.
 
+use std::ffi::OsStr;
+
 use emulator::{Emulator, PACKAGES};
 
 use crate::counts::{Counts, of_unittest};
@@ -27,7 +29,7 @@ pub fn install() -> Step {
             note: String::new(),
             output: String::new(),
         },
-        Err(problem) => failed(problem),
+        Err(problem) => Step::failed(problem),
     }
 }
 
@@ -39,12 +41,18 @@ pub fn self_test() -> Step {
     }
     let python = match PACKAGES.python() {
         Ok(python) => python,
-        Err(problem) => return failed(problem),
+        Err(problem) => return Step::failed(problem),
     };
+    unittest(&python, "infra/localstack", &[])
+}
+
+/// Runs the tests of Python in a folder of the repository, with further options for the discovery.
+pub fn unittest(python: impl AsRef<OsStr>, folder: &str, options: &[&str]) -> Step {
     let mut command = program(python);
     command
         .args(["-m", "unittest", "discover"])
-        .current_dir(root().join("infra/localstack"));
+        .args(options)
+        .current_dir(root().join(folder));
     let outcome = quietly(&mut command);
     let mut counts = of_unittest(&outcome.output);
     if !outcome.success && counts.failed == 0 {
@@ -64,14 +72,6 @@ fn serve() -> Result<(), String> {
     // Ctrl-C ends this process; the emulator notices that by itself.
     emulator.wait();
     Err("the emulator ended".to_owned())
-}
-
-fn failed(problem: String) -> Step {
-    Step {
-        counts: Counts::one(false),
-        note: String::new(),
-        output: problem,
-    }
 }
 
 fn or_complain(result: Result<(), String>) -> bool {

@@ -10,11 +10,13 @@
 //! - [`licences`]: cargo-deny, installed on first use
 //! - [`examples`]: the examples, end to end
 //! - [`emulator`]: the emulator of AWS: installing, testing, serving
+//! - [`infra`]: linters of the templates of the AWS host
 //! - [`verbs`]: the other verbs
 
 mod counts;
 mod emulator;
 mod examples;
+mod infra;
 mod licences;
 mod report;
 mod run;
@@ -41,6 +43,7 @@ Usage: cargo xtask VERB [OPTIONS]
   emulator                   starts the emulator of AWS on a free port and prints its AWS_ENDPOINT_URL; Ctrl-C ends it
   emulator --install         makes the emulator's Python environment in the target folder, for tests that start one
   emulator --self-test       tests the emulator's own code
+  infra                      lints the templates of the AWS host; installs the linters on first use
   schema [--check]           writes the published schemas in docs/ again; with --check only says whether they differ
   help                       prints this
 
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         "dags" => verbs::dags(options),
         "examples" => verbs::no_options(options).map(|()| verbs::examples()),
         "emulator" => emulator::verb(options),
+        "infra" => verbs::no_options(options).map(|()| infra::verb()),
         "schema" => verbs::schema(options),
         other => Err(format!("unknown verb '{other}'")),
     };

@@ -24,6 +24,15 @@ impl Step {
         }
     }
 
+    /// A step that failed before it had any parts.
+    pub fn failed(why: String) -> Step {
+        Step {
+            counts: Counts::one(false),
+            note: String::new(),
+            output: why,
+        }
+    }
+
     /// A step that cannot be done here, and why.
     pub fn left_out(why: &str) -> Step {
         Step {

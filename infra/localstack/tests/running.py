@@ -32,11 +32,16 @@ def stop(process: subprocess.Popen) -> None:
     process.stdout.close()
 
 
-def account_and_clients(endpoint: str, *services: str) -> list:
-    """A new account (a 12-digit key id is the account), and clients for it."""
-    account = f"{random.randrange(10**11, 10**12)}"
+def clients_of(account: str, endpoint: str, *services: str) -> list:
+    """Clients for an account: a 12-digit key id is the account."""
     session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="test", region_name="us-east-1")
-    return [account, *(session.client(service, endpoint_url=endpoint) for service in services)]
+    return [session.client(service, endpoint_url=endpoint) for service in services]
+
+
+def account_and_clients(endpoint: str, *services: str) -> list:
+    """A new account, and clients for it."""
+    account = f"{random.randrange(10**11, 10**12)}"
+    return [account, *clients_of(account, endpoint, *services)]
 
 
 def clients(endpoint: str, *services: str) -> list:

@@ -6,9 +6,9 @@ import tempfile
 import unittest
 import urllib.error
 import urllib.request
-import zipfile
 
 import deploy
+import templates
 from tests import running
 
 # A function that speaks the runtime protocol: it answers requests with what it was given, and logs it.
@@ -35,15 +35,14 @@ class DeployTest(unittest.TestCase):
         endpoint = cls.emulator.endpoint
         names = ("sqs", "logs", "batch", "dynamodb", "events")
         cls.account, cls.sqs, cls.logs, cls.batch, cls.dynamodb, cls.events = running.account_and_clients(endpoint, *names)
-        with tempfile.TemporaryDirectory() as folder:
-            with zipfile.ZipFile(pathlib.Path(folder, "bootstrap.zip"), "w") as package:
-                entry = zipfile.ZipInfo("bootstrap")
-                entry.external_attr = 0o755 << 16
-                package.writestr(entry, BOOTSTRAP)
-            cls.outputs = deploy.deploy(endpoint, pathlib.Path(folder), "s", cls.account)
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.functions = pathlib.Path(folder.name)
+        (cls.functions / "bootstrap").write_text(BOOTSTRAP)
+        cls.outputs = deploy.deploy(endpoint, cls.functions, "s", cls.account)
 
-    def ask(self, method, path, signed=True):
-        url = f"{self.emulator.endpoint}/_aws/execute-api/{self.outputs['ApiId']}/$default{path}"
+    def ask(self, method, path, signed=True, api=None):
+        url = f"{self.emulator.endpoint}/_aws/execute-api/{api or self.outputs['ApiId']}/$default{path}"
         request = urllib.request.Request(url, method=method, data=b"{}" if method == "POST" else None)
         if signed:
             credential = f"AWS4-HMAC-SHA256 Credential={self.account}/20260101/us-east-1/execute-api/aws4_request"
@@ -77,7 +76,10 @@ class DeployTest(unittest.TestCase):
                 self.assertEqual((status, answer["function"], answer["route"]), (200, function, route))
         environment = answer["environment"]
         self.assertEqual(environment["ORCHESTRATOR_TABLE"], self.outputs["TableName"])
-        self.assertEqual(environment["ORCHESTRATOR_TASK_EVENTS_QUEUE_URL"], self.outputs["TaskEventsQueueUrl"])
+        self.assertEqual(environment["ORCHESTRATOR_TASK_EVENTS_QUEUE"], self.outputs["TaskEventsQueueUrl"])
+        agents = self.outputs["DecisionsQueueUrl"].replace("-decisions", "-tasks-")
+        self.assertEqual(environment["ORCHESTRATOR_AGENT_QUEUES"], agents)
+        self.assertEqual(environment["ORCHESTRATOR_BATCH"], self.outputs["BatchTargets"])
         self.assertEqual((environment["ORCHESTRATOR_CACHE"], environment["ORCHESTRATOR_CONFIG"]), ("dynamodb", ""))
         self.assertEqual(answer["event"]["requestContext"]["authorizer"]["iam"]["accountId"], self.account)
 
@@ -99,13 +101,13 @@ class DeployTest(unittest.TestCase):
         self.seen("sla-sweep", '{\\"to\\": \\"sweep\\"}')
 
     def test_the_end_of_a_job_reaches_the_function_for_task_events(self):
-        target = json.loads(self.outputs["BatchAgent"])["batch"]
-        self.assertEqual(set(target), {"cpu", "memory", "compute", "gpu"})
-        for place in target.values():
+        targets = json.loads(self.outputs["BatchTargets"])
+        self.assertEqual(set(targets), {"cpu", "memory", "compute", "gpu"})
+        for target in targets.values():
             job = self.batch.submit_job(
                 jobName="a",
-                jobQueue=place["job_queue"],
-                jobDefinition=place["job_definition"],
+                jobQueue=target["queue"],
+                jobDefinition=target["definition"],
                 shareIdentifier="team",
             )
             self.seen("task-events", job["jobId"])
@@ -121,6 +123,48 @@ class DeployTest(unittest.TestCase):
                          {"by_client": ["client", "PK"], "by_due": ["due_shard", "due_at"]})
         ttl = self.dynamodb.describe_time_to_live(TableName=self.outputs["TableName"])["TimeToLiveDescription"]
         self.assertEqual((ttl["AttributeName"], ttl["TimeToLiveStatus"]), ("ttl", "ENABLED"))
+
+    def test_the_queue_of_an_agent_is_where_the_functions_look_for_it(self):
+        (cloudformation,) = running.clients_of(self.account, self.emulator.endpoint, "cloudformation")
+        values = {"Orchestrator": "s", "Agent": "report_agent"}
+        cloudformation.create_stack(
+            StackName="agent",
+            TemplateBody=templates.to_json(templates.load("agent.yaml")),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        cloudformation.get_waiter("stack_create_complete").wait(StackName="agent", WaiterConfig={"Delay": 1})
+        outputs = cloudformation.describe_stacks(StackName="agent")["Stacks"][0]["Outputs"]
+        url = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "QueueUrl")
+        environment = self.ask("GET", "/healthz")[1]["environment"]
+        self.assertEqual(url, environment["ORCHESTRATOR_AGENT_QUEUES"] + "report_agent")
+
+    def test_it_can_be_had_with_tokens_a_cache_and_protection_and_be_removed(self):
+        account, cloudformation, sqs = running.account_and_clients(self.emulator.endpoint, "cloudformation", "sqs")
+        chosen = {
+            "Stage": "prod",
+            "Authorizer": "JWT",
+            "JwtIssuer": "https://issuer.example.com",
+            "EnableCache": "true",
+            "BatchAgents": "trainer,tester",
+            "Operators": "admins",
+            "Configuration": "config/orchestrator.yaml",
+        }
+        outputs = deploy.deploy(self.emulator.endpoint, self.functions, "t", account, chosen)
+        self.assertEqual(self.ask("GET", "/runs", signed=False, api=outputs["ApiId"])[0], 401)
+        status, answer = self.ask("GET", "/healthz", signed=False, api=outputs["ApiId"])
+        self.assertEqual(status, 200)
+        expected = {
+            "ORCHESTRATOR_CACHE": "t-cache",
+            "ORCHESTRATOR_CACHE_USER": "t-functions",
+            "ORCHESTRATOR_BATCH_AGENTS": "trainer,tester",
+            "ORCHESTRATOR_OPERATORS": "admins",
+            "ORCHESTRATOR_CONFIG": f"s3://{outputs['BucketName']}/config/orchestrator.yaml",
+        }
+        self.assertEqual({name: answer["environment"][name] for name in expected}, expected)
+        cloudformation.delete_stack(StackName="t")
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName="t", WaiterConfig={"Delay": 1})
+        self.assertEqual(sqs.list_queues().get("QueueUrls", []), [])
 
 
 if __name__ == "__main__":

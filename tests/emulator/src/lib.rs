@@ -3,6 +3,7 @@
 //! It has no dependencies, so that `xtask` is there at once and every crate may use it in its tests.
 //!
 //! - [`Emulator`]: a running emulator, and accounts in it
+//! - [`Stack`]: the stack of `infra/template.yaml` in one
 //! - [`python`]: environments of Python packages in the target folder
 //! - [`place`]: where the repository and the target folder are
 //! - [`env_vars`]: what is read from the environment
@@ -11,8 +12,10 @@ pub mod env_vars;
 pub mod place;
 mod process;
 pub mod python;
+mod stack;
 
 pub use process::Emulator;
+pub use stack::Stack;
 
 /// The environment of the emulator.
 pub const PACKAGES: python::Environment = python::Environment {

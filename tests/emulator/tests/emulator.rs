@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use emulator::Emulator;
+use emulator::{Emulator, Stack};
 
 #[test]
 fn an_emulator_answers_and_ends_with_its_value() {
@@ -36,4 +36,30 @@ fn accounts_are_new_and_look_like_accounts() {
         let digits = account.chars().filter(char::is_ascii_digit).count();
         assert_eq!((account.len(), digits), (12, 12), "{account}");
     }
+}
+
+#[test]
+fn the_stack_is_deployed_with_its_parameters_and_says_what_is_missing() {
+    let folder = std::env::temp_dir().join(format!("emulator-test-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let account = Emulator::new_account();
+    let stack = Stack {
+        name: "s",
+        account: &account,
+        functions: &folder,
+        parameters: &[("Operators", "admins")],
+    };
+    let emulator = Emulator::shared();
+    let missing = emulator.deploy(stack).expect_err("there is no function");
+    assert!(missing.contains("neither intake.zip nor intake"), "{missing}");
+
+    std::fs::write(folder.join("bootstrap"), "#!/bin/sh\n").expect("a file");
+    let outputs = emulator
+        .deploy(Stack { name: "t", ..stack })
+        .expect("it is deployed");
+    assert!(
+        outputs.contains("\"ApiId\"") && outputs.contains("t-decisions"),
+        "{outputs}"
+    );
+    std::fs::remove_dir_all(folder).expect("the folder is ours");
 }

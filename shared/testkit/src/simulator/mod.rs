@@ -9,8 +9,8 @@
 //! the *liveness* phase they stop, and every run must end, or wait for a reason it can name, within a bound (LIVE-1).
 //!
 //! Two compositions are simulated ([`Composition`]): the embedded host (decides in the turn, keeps sessions, one turn at a
-//! time for a run, loses its memory when it dies) and separate functions over an at-least-once queue (keeps nothing, races
-//! for appends, dies one function at a time).
+//! time for a run, loses its memory when it dies) and separate functions over an at-least-once queue (keep nothing, race
+//! for appends, die one at a time; decide in the turn or in a function of its own).
 //!
 //! Reading order: [`swarm`], [`workload`], [`ports`], [`agents`], [`world`], [`steps`], [`liveness`], [`oracle`].
 

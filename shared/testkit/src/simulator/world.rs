@@ -108,7 +108,8 @@ impl World {
             ports.sessions = MemorySessions::keeping();
         }
         let options = Options {
-            decides_in_turn: composition == Composition::Embedded,
+            // Not drawn, so that it shifts nothing else.
+            decides_in_turn: composition == Composition::Embedded || seed.is_multiple_of(2),
             decisions_max: usize::try_from(random.range(1, 6)).unwrap_or(1),
             ageing_ms: 10_000,
         };

@@ -1,0 +1,1 @@
+"""Rules about the templates that no linter knows: ``python -m unittest discover checks -t .`` in the folder above."""
