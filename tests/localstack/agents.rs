@@ -117,6 +117,7 @@ pub fn command(program: &str, folder: &Path, files: &Path, envelope: &Value) -> 
     }
     let (given, made) = (own.join("envelope.json"), own.join("output.json"));
     fs::write(&given, envelope.to_string()).expect("a writable folder");
+    let stdin = fs::File::open(&given).expect("it was written");
     let variables: BTreeMap<&str, PathBuf> = BTreeMap::from([
         ("ORCHESTRATOR_ENVELOPE", given),
         ("ORCHESTRATOR_OUTPUT", made.clone()),
@@ -126,6 +127,7 @@ pub fn command(program: &str, folder: &Path, files: &Path, envelope: &Value) -> 
     let done = Command::new("python3")
         .arg(program)
         .current_dir(folder)
+        .stdin(stdin)
         .envs(variables)
         .env("ORCHESTRATOR_RUN_ID", text("run_id"))
         .env("ORCHESTRATOR_TASK_ID", text("task_id"))

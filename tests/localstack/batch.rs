@@ -23,10 +23,11 @@ sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(report),
                  MessageGroupId=envelope["run_id"], MessageDeduplicationId="only")
 "#;
 
+/// The default policy has this agent on GPUs.
 const WORKFLOW: &str = "\
 name: train
 tasks:
-  - {id: train, agent: ml_agent, action: train, resource_type: gpu, retry: {max_retries: 1, backoff_base_s: 0}}
+  - {id: train, agent: ml_agent, action: train, retry: {max_retries: 1, backoff_base_s: 0.1}}
 ";
 
 /// A deployment whose GPU tasks are jobs of this definition.
@@ -38,8 +39,11 @@ async fn deploy(environment: &[(&str, &str)], command: &[&str]) -> Deployment {
     })
     .await;
     let batch = &deployment.world.clients.batch;
+    let policy = batch.create_scheduling_policy().name("fair-share");
+    let policy = policy.send().await.expect("a policy").arn;
     let queue = batch.create_job_queue().job_queue_name("gpu").priority(1);
     queue
+        .set_scheduling_policy_arn(policy)
         .set_compute_environment_order(Some(Vec::new()))
         .send()
         .await
