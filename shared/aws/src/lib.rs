@@ -4,6 +4,7 @@
 //! DynamoDB table, [`messages::wire`] the messages, [`compute`] how attempts reach their agents. What AWS answers is told
 //! apart in one place, [`fault`]; what it costs is counted in [`meter`].
 
+pub mod backend;
 pub mod cache;
 pub mod clients;
 pub mod clock;

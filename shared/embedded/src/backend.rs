@@ -187,9 +187,9 @@ impl Backend for HostBackend {
         })
     }
 
-    async fn stats(&self) -> Result<Stats, HostError> {
+    async fn stats(&self) -> Result<Option<Stats>, HostError> {
         let stats = self.hosted.orchestrator.stats().await?;
-        Ok(Stats {
+        Ok(Some(Stats {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: self.now().millis_since(self.hosted.started_at) / 1_000,
             policy_version: self.policy().version().to_owned(),
@@ -199,7 +199,7 @@ impl Backend for HostBackend {
             events: stats.events,
             commits: stats.commits,
             memory_peak_bytes: memory_peak_bytes(),
-        })
+        }))
     }
 
     async fn logs(&self, key: AttemptKey, task: &str, bytes_max: u64) -> Result<Option<Logs>, HostError> {
@@ -316,7 +316,7 @@ impl Backend for ReadOnlyBackend {
         Ok(PoolList { pools })
     }
 
-    async fn stats(&self) -> Result<Stats, HostError> {
+    async fn stats(&self) -> Result<Option<Stats>, HostError> {
         Err(HostError {
             what: "the tally of the host",
             detail: "no process works on this data directory (start 'orchestrator serve')".to_owned(),

@@ -17,6 +17,7 @@ mod give_back;
 mod ledger;
 mod line;
 mod take;
+mod view;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,7 @@ use crate::table::item::{Item, bytes, bytes_of, number, number_of, size, text_of
 use crate::table::keys::{Key, PK, POOLS, SK};
 use crate::table::{BYTES_MAX, Condition, Query, Table, Written};
 use ledger::Ledger;
+pub use view::PoolLeases;
 
 /// Tries of an operation whose pools keep changing.
 const TRIES_MAX: u32 = 24;

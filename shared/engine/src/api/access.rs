@@ -5,12 +5,17 @@ use http::{HeaderMap, Method, header};
 use super::problem::{Code, Problem};
 
 /// Who may use the server.
-#[derive(Clone, Default)]
-pub struct Access {
-    /// Bearer tokens and whom they stand for. Empty: everybody who can reach the server is its operator, so a host
-    /// without tokens listens on the loopback interface only.
-    tokens: Vec<Token>,
-    is_loopback: bool,
+#[derive(Clone)]
+pub struct Access(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// Everybody who can reach the server is its operator.
+    Loopback,
+    /// Bearer tokens and whom they stand for; not empty.
+    Tokens(Vec<Token>),
+    /// The host has found out who makes this request; `None`: nobody.
+    Known(Option<Caller>),
 }
 
 /// A bearer token and whom it stands for.
@@ -47,10 +52,7 @@ impl Access {
     /// Everybody is the operator; only for a host that listens on the loopback interface. Requests that a web page of
     /// another site sends through a browser on the same machine are refused.
     pub fn open_on_loopback() -> Access {
-        Access {
-            tokens: Vec::new(),
-            is_loopback: true,
-        }
+        Access(Kind::Loopback)
     }
 
     /// Only with one of these tokens.
@@ -62,15 +64,17 @@ impl Access {
             !tokens.is_empty(),
             "a server without tokens must be open_on_loopback"
         );
-        Access {
-            tokens,
-            is_loopback: false,
-        }
+        Access(Kind::Tokens(tokens))
+    }
+
+    /// For one request of somebody whom the host knows already; `None` when it knows that nobody has proved who they are.
+    pub fn known(caller: Option<Caller>) -> Access {
+        Access(Kind::Known(caller))
     }
 
     /// Whether a token is asked for.
     pub fn wants_token(&self) -> bool {
-        !self.tokens.is_empty()
+        matches!(self.0, Kind::Tokens(_))
     }
 
     /// Who asks.
@@ -78,20 +82,29 @@ impl Access {
     /// # Errors
     /// When the token is missing or unknown, or the request comes from a foreign web page.
     pub fn caller(&self, method: &Method, headers: &HeaderMap) -> Result<Caller, Problem> {
-        if self.is_loopback {
-            refuse_foreign(method, headers)?;
-            return Ok(Caller {
-                client_id: LOCAL_CLIENT.to_owned(),
-                role: Role::Operator,
-            });
-        }
+        let tokens = match &self.0 {
+            Kind::Tokens(tokens) => tokens,
+            Kind::Loopback => {
+                refuse_foreign(method, headers)?;
+                return Ok(Caller {
+                    client_id: LOCAL_CLIENT.to_owned(),
+                    role: Role::Operator,
+                });
+            }
+            Kind::Known(caller) => {
+                let unknown = "nobody has proved who makes this request (sign it, or send a token)";
+                return caller
+                    .clone()
+                    .ok_or_else(|| Problem::new(Code::MissingToken, unknown));
+            }
+        };
         let Some(secret) = bearer(headers) else {
             let detail =
                 "the request has no bearer token (send 'Authorization: Bearer TOKEN', or give --token)";
             return Err(Problem::new(Code::MissingToken, detail));
         };
         let mut found = None;
-        for token in &self.tokens {
+        for token in tokens {
             if is_equal(token.secret.as_bytes(), secret.as_bytes()) {
                 found = Some(&token.caller);
             }

@@ -82,11 +82,11 @@ pub trait Backend {
     /// When they cannot be read now.
     async fn pools(&self) -> Result<PoolList, HostError>;
 
-    /// What the host has done so far.
+    /// What the host has done so far; `None` when it keeps no tally, because it is many processes that come and go.
     ///
     /// # Errors
     /// When it cannot be told now.
-    async fn stats(&self) -> Result<Stats, HostError>;
+    async fn stats(&self) -> Result<Option<Stats>, HostError>;
 
     /// What an attempt's agent printed, at most the last `bytes_max`; `None` when nothing was kept. `task` is the name of
     /// the node `key` names.

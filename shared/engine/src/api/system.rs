@@ -7,7 +7,7 @@ use serde_json::json;
 use super::backend::Backend;
 use super::handle::Asked;
 use super::openapi::document;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::query::Query;
 use super::response::{self, Answer};
 
@@ -31,7 +31,13 @@ pub(super) async fn pools<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Pro
 pub(super) async fn stats<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
     Query::read(asked.parts.uri.query(), &[])?;
     asked.caller.need_operator()?;
-    Ok(response::json(StatusCode::OK, &asked.backend.stats().await?))
+    match asked.backend.stats().await? {
+        Some(stats) => Ok(response::json(StatusCode::OK, &stats)),
+        None => {
+            let detail = "this host keeps no tally of its own (look at its dashboard)";
+            Err(Problem::new(Code::Unsupported, detail))
+        }
+    }
 }
 
 /// Answers `GET /healthz`.

@@ -1,0 +1,18 @@
+//! Function `rollback`: takes runs back. What the engine can take back is a failed run (retry) and a task with everything
+//! downstream of it (rerun).
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use orchestrator_functions::api::{Api, TAKING_BACK};
+use orchestrator_functions::{gateway::GatewayRequest, log, start::Function};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    log::init();
+    let function = &Function::start().await?;
+    let api = &Api::new(function, Some(TAKING_BACK));
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<GatewayRequest>| {
+        let answered = api.answer(event.payload);
+        Ok::<_, Error>(function.invocation(&event.context, answered).await)
+    }))
+    .await
+}

@@ -1,0 +1,68 @@
+//! Requests of the HTTP API: the engine's own API behind API Gateway.
+
+use http::header::ACCEPT;
+use http::{HeaderMap, Method};
+use orchestrator_aws::backend::AwsBackend;
+use orchestrator_engine::api::route::{self, Operation};
+use orchestrator_engine::api::{Access, Code, Problem, handle, response};
+
+use crate::gateway::{GatewayAnswer, GatewayRequest};
+use crate::identity::Identities;
+use crate::start::Function;
+
+/// What answers requests.
+#[derive(Debug, Clone)]
+pub struct Api {
+    backend: AwsBackend,
+    identities: Identities,
+    /// The operations of this function; `None`: all.
+    operations: Option<&'static [Operation]>,
+}
+
+/// What takes runs back: the operations of the rollback function.
+pub const TAKING_BACK: &[Operation] = &[Operation::RetryRun, Operation::RerunTask];
+
+impl Api {
+    /// All operations, or only some of them; then there is nothing under the others' paths.
+    pub fn new(function: &Function, operations: Option<&'static [Operation]>) -> Api {
+        Api {
+            backend: AwsBackend::new(function.engine.clone(), function.intake.clone()),
+            identities: Identities::from_env(),
+            operations,
+        }
+    }
+
+    /// Answers a request. Never fails: whatever goes wrong is an answer too.
+    pub async fn answer(&self, request: GatewayRequest) -> GatewayAnswer {
+        let authorizer = request.request_context.authorizer.as_ref();
+        let access = Access::known(self.identities.caller(authorizer));
+        let answer = match request.into_http() {
+            Err(detail) => response::problem(&Problem::new(Code::Malformed, detail)),
+            Ok(request) => match self.refuse(request.method(), request.uri().path(), request.headers()) {
+                Some(problem) => response::problem(&problem),
+                None => handle(&self.backend, &access, request).await,
+            },
+        };
+        GatewayAnswer::of(answer)
+    }
+
+    /// What this function cannot do although the API has it.
+    fn refuse(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Problem> {
+        // Unknown paths and methods are the API's own affair.
+        let operation = route::find(method, path).ok()?.route.operation;
+        if self.operations.is_some_and(|own| !own.contains(&operation)) {
+            let detail =
+                "this function only retries runs and reruns tasks (send the request to the function intake)";
+            return Some(Problem::new(Code::NoRoute, detail));
+        }
+        let wants_stream = headers
+            .get(ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains("text/event-stream"));
+        if operation == Operation::ListEvents && wants_stream {
+            let detail = "API Gateway does not stream (ask for application/json again and again, with ?after= the last 'next_after')";
+            return Some(Problem::new(Code::Unsupported, detail));
+        }
+        None
+    }
+}

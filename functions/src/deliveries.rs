@@ -1,0 +1,234 @@
+//! Batches of SQS messages: one turn of the engine per run, and a report of what has to be delivered again.
+
+use std::collections::{BTreeMap, HashSet};
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
+use futures_util::future::join_all;
+use orchestrator_core::ids::RunId;
+use orchestrator_engine::error::Error;
+use orchestrator_engine::ports::messages::{Body, Message};
+
+use crate::start::Function;
+
+/// Runs worked on at a time.
+const RUNS_AT_ONCE: usize = 10;
+/// Entries in one call to SQS.
+const ENTRIES_MAX: usize = 10;
+/// Longest pause before a message is delivered again, seconds; below the time-outs of queues.
+const PAUSE_MAX_SECONDS: i32 = 60;
+
+/// One message as it was delivered.
+struct Delivery {
+    id: String,
+    receipt: String,
+    /// Messages of one group are delivered in order; `None` in standard queues.
+    group: Option<String>,
+    /// Times it was delivered, this one included.
+    receives: i32,
+    /// `None`: it cannot be read, so it is nobody's.
+    message: Option<Message>,
+}
+
+/// Handles a batch. What the answer names is delivered again, and in the end goes to the dead letters.
+///
+/// A message that was delivered before may have been handled in part: its run also sends again whatever it owes. In a FIFO
+/// queue everything after the first failure of a group is delivered again too.
+pub async fn handle(function: &Function, queue_url: &str, event: SqsEvent) -> SqsBatchResponse {
+    let deliveries = join_all(event.records.into_iter().map(|record| read(function, record))).await;
+    let mut failed: HashSet<usize> = HashSet::new();
+    let mut blocked: HashSet<&str> = HashSet::new();
+    let mut runs: BTreeMap<RunId, Vec<usize>> = BTreeMap::new();
+    for (index, delivery) in deliveries.iter().enumerate() {
+        let group = delivery.group.as_deref();
+        match &delivery.message {
+            Some(message) if !group.is_some_and(|group| blocked.contains(group)) => {
+                runs.entry(message.run).or_default().push(index);
+            }
+            _ => {
+                failed.insert(index);
+                blocked.extend(group);
+            }
+        }
+    }
+    let runs: Vec<(RunId, Vec<usize>)> = runs.into_iter().collect();
+    for runs in runs.chunks(RUNS_AT_ONCE) {
+        let turns = runs.iter().map(async |(run, indexes)| {
+            let of_run = indexes.iter().map(|index| &deliveries[*index]);
+            let is_done = turn(function, *run, of_run.collect()).await;
+            (!is_done).then_some(indexes)
+        });
+        failed.extend(join_all(turns).await.into_iter().flatten().flatten());
+    }
+    fail_what_follows(&deliveries, &mut failed);
+    let again: Vec<&Delivery> = (0..deliveries.len())
+        .filter(|index| failed.contains(index))
+        .map(|index| &deliveries[index])
+        .collect();
+    deliver_again_soon(function, queue_url, &again).await;
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = again.into_iter().map(failure).collect();
+    response
+}
+
+fn failure(delivery: &Delivery) -> BatchItemFailure {
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier = delivery.id.clone();
+    failure
+}
+
+async fn read(function: &Function, record: SqsMessage) -> Delivery {
+    let attribute = |name: &str| record.attributes.get(name);
+    let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+    let group = attribute("MessageGroupId").cloned();
+    let id = record.message_id.unwrap_or_default();
+    let body = record.body.unwrap_or_default();
+    let message = function.engine.ports().queues.read(body).await;
+    let message = message
+        .inspect_err(|error| tracing::error!(message_id = %id, %error, "a message cannot be read"))
+        .ok();
+    Delivery {
+        id,
+        receipt: record.receipt_handle.unwrap_or_default(),
+        group,
+        receives: receives.unwrap_or(1),
+        message,
+    }
+}
+
+/// Handles all messages of a run in one turn. `false`: they have to be delivered again.
+async fn turn(function: &Function, run: RunId, deliveries: Vec<&Delivery>) -> bool {
+    let messages = deliveries.iter().filter_map(|delivery| delivery.message.as_ref());
+    let mut bodies: Vec<Body> = messages.map(|message| message.body.clone()).collect();
+    if deliveries.iter().any(|delivery| delivery.receives > 1) {
+        bodies.push(Body::Recover);
+    }
+    match function.engine.handle(run, &bodies).await {
+        Ok(()) => true,
+        // One of them is refused, and with it the whole turn.
+        Err(Error::Rejected(_)) if bodies.len() > 1 => {
+            let mut is_done = true;
+            for body in &bodies {
+                is_done &= settled(run, function.engine.handle(run, std::slice::from_ref(body)).await);
+            }
+            is_done
+        }
+        other => settled(run, other),
+    }
+}
+
+/// Whether there is no use in doing it again.
+fn settled(run: RunId, result: Result<(), Error>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(Error::Rejected(rejection)) => {
+            tracing::warn!(%run, %rejection, "a message was refused");
+            true
+        }
+        Err(error) if error.is_transient() => {
+            tracing::warn!(%run, %error, "messages will be delivered again");
+            false
+        }
+        // The dead letters keep it for people.
+        Err(error) => {
+            tracing::error!(%run, %error, "messages cannot be handled");
+            false
+        }
+    }
+}
+
+/// Whatever comes after a failed message of its group has to come again, so that the order holds.
+fn fail_what_follows(deliveries: &[Delivery], failed: &mut HashSet<usize>) {
+    let mut blocked: HashSet<&str> = HashSet::new();
+    for (index, delivery) in deliveries.iter().enumerate() {
+        let Some(group) = delivery.group.as_deref() else {
+            continue;
+        };
+        if failed.contains(&index) {
+            blocked.insert(group);
+        } else if blocked.contains(group) {
+            failed.insert(index);
+        }
+    }
+}
+
+/// Failed messages stay invisible for as long as the queue's time-out says, which is made for functions that hang. These
+/// are known to have failed: they come again after a pause that doubles with every delivery.
+async fn deliver_again_soon(function: &Function, queue_url: &str, deliveries: &[&Delivery]) {
+    for batch in deliveries.chunks(ENTRIES_MAX) {
+        let entries = batch.iter().enumerate().map(|(id, delivery)| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(id.to_string())
+                .receipt_handle(&delivery.receipt)
+                .visibility_timeout(pause_seconds(delivery))
+                .build()
+                .expect("an entry has an id and a receipt")
+        });
+        let request = function
+            .engine
+            .ports()
+            .clients
+            .sqs
+            .change_message_visibility_batch();
+        let changed = request
+            .queue_url(queue_url)
+            .set_entries(Some(entries.collect()))
+            .send()
+            .await;
+        // Then they come later.
+        if let Err(error) = changed {
+            tracing::warn!(error = %aws_sdk_sqs::error::DisplayErrorContext(&error), "messages keep the time-out of their queue");
+        }
+    }
+}
+
+/// What nobody can read is not waited for.
+fn pause_seconds(delivery: &Delivery) -> i32 {
+    match delivery.message {
+        Some(_) => 1i32.checked_shl(delivery.receives.clamp(1, 6).unsigned_abs() - 1),
+        None => Some(0),
+    }
+    .unwrap_or(PAUSE_MAX_SECONDS)
+    .min(PAUSE_MAX_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(group: Option<&str>, receives: i32) -> Delivery {
+        Delivery {
+            id: String::new(),
+            receipt: String::new(),
+            group: group.map(str::to_owned),
+            receives,
+            message: Some(Message {
+                run: RunId::from_parts(1, 2),
+                body: Body::Tick,
+            }),
+        }
+    }
+
+    #[test]
+    fn what_follows_a_failure_in_its_group_fails_too() {
+        let of = [Some("a"), Some("b"), Some("a"), None, Some("b"), Some("a"), None];
+        let deliveries: Vec<Delivery> = of.iter().map(|group| delivery(*group, 1)).collect();
+        let mut failed = HashSet::from([2, 3]);
+        fail_what_follows(&deliveries, &mut failed);
+        assert_eq!(failed, HashSet::from([2, 3, 5]));
+    }
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_unreadable_messages_do_not_wait() {
+        let pauses: Vec<i32> = [0, 1, 2, 3, 7, 1_000]
+            .iter()
+            .map(|receives| pause_seconds(&delivery(None, *receives)))
+            .collect();
+        assert_eq!(pauses, [1, 1, 2, 4, 32, 32]);
+        let unreadable = Delivery {
+            message: None,
+            ..delivery(None, 5)
+        };
+        assert_eq!(pause_seconds(&unreadable), 0);
+    }
+}

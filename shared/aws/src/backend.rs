@@ -1,0 +1,150 @@
+//! The deployment behind the HTTP API.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use orchestrator_core::ids::{AttemptKey, RunId};
+use orchestrator_core::policy::Policy;
+use orchestrator_core::run::{Command, Report};
+use orchestrator_core::time::Timestamp;
+use orchestrator_engine::api::backend::{Logs, Stats};
+use orchestrator_engine::api::{Backend, Intake};
+use orchestrator_engine::engine::Engine;
+use orchestrator_engine::error::{Error, HostError};
+use orchestrator_engine::ports::idempotency::{Claim, Claimed};
+use orchestrator_engine::ports::messages::Body;
+use orchestrator_engine::ports::{Clock, Idempotency, Ports, RateLimits};
+use orchestrator_engine::submit::Request;
+use orchestrator_engine::token::TokenKey;
+use orchestrator_engine::views::{LeaseView, PoolList, PoolView};
+
+use crate::clock::SystemClock;
+use crate::host::AwsHost;
+use crate::store::Store;
+
+/// Runs read to name the tasks that hold slots or wait for them; those of further runs are not named.
+const RUNS_NAMED_MAX: usize = 20;
+
+/// A deployment as the API sees it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AwsBackend {
+    engine: Arc<Engine<AwsHost>>,
+    intake: Intake,
+}
+
+impl AwsBackend {
+    /// Puts the engine behind the API.
+    pub fn new(engine: Arc<Engine<AwsHost>>, intake: Intake) -> AwsBackend {
+        AwsBackend { engine, intake }
+    }
+
+    /// Names of the attempts' tasks.
+    async fn names(
+        &self,
+        keys: impl Iterator<Item = AttemptKey>,
+    ) -> Result<BTreeMap<AttemptKey, String>, HostError> {
+        let mut by_run: BTreeMap<RunId, Vec<AttemptKey>> = BTreeMap::new();
+        for key in keys.filter(|key| !key.is_admission()) {
+            by_run.entry(key.run).or_default().push(key);
+        }
+        let mut names = BTreeMap::new();
+        for (run, keys) in by_run.into_iter().take(RUNS_NAMED_MAX) {
+            // A run that cannot be read now leaves its tasks without names.
+            if let Ok(session) = self.engine.load(run).await {
+                let state = session.state();
+                names.extend(keys.into_iter().filter_map(|key| {
+                    state.get(key.node)?;
+                    Some((key, state.name_of(key.node)))
+                }));
+            }
+        }
+        Ok(names)
+    }
+}
+
+impl Backend for AwsBackend {
+    type Journal = Store;
+    type RunIndex = Store;
+
+    fn journal(&self) -> &Store {
+        self.engine.ports().journal()
+    }
+
+    fn run_index(&self) -> &Store {
+        self.engine.ports().run_index()
+    }
+
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn new_run_id(&self) -> RunId {
+        SystemClock.new_run_id()
+    }
+
+    fn policy(&self) -> &Policy {
+        self.engine.policy()
+    }
+
+    fn tokens(&self) -> Option<&TokenKey> {
+        Some(self.engine.tokens())
+    }
+
+    fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    async fn submit(&self, request: Request) -> Result<(), Error> {
+        self.engine.submit(request).await
+    }
+
+    async fn operate(&self, run: RunId, command: Command) -> Result<(), Error> {
+        self.engine.operate(run, command).await
+    }
+
+    async fn report(&self, run: RunId, report: Report) -> Result<(), Error> {
+        self.engine.handle(run, &[Body::Reports(vec![report])]).await
+    }
+
+    async fn pools(&self) -> Result<PoolList, HostError> {
+        let pools = self.engine.ports().pools.look(PoolView::SHOWN_MAX).await?;
+        let shown = pools
+            .iter()
+            .flat_map(|pool| pool.holders.iter().chain(&pool.waiters));
+        let names = self.names(shown.copied()).await?;
+        let leases = |keys: &[AttemptKey]| {
+            let lease = |key: &AttemptKey| LeaseView {
+                run_id: key.run,
+                task: names.get(key).cloned(),
+                epoch: key.epoch,
+                attempt: key.attempt,
+            };
+            keys.iter().map(lease).collect()
+        };
+        let view = pools
+            .iter()
+            .map(|pool| PoolView::of(&pool.usage, leases(&pool.holders), leases(&pool.waiters)));
+        Ok(PoolList {
+            pools: view.collect(),
+        })
+    }
+
+    /// Functions come and go, and none knows what the others do: the dashboard adds them up.
+    async fn stats(&self) -> Result<Option<Stats>, HostError> {
+        Ok(None)
+    }
+
+    /// What agents print stays where they run: with their consumer, or in the log group of their job.
+    async fn logs(&self, _key: AttemptKey, _task: &str, _bytes_max: u64) -> Result<Option<Logs>, HostError> {
+        Ok(None)
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed, HostError> {
+        self.engine.ports().idempotency.claim(claim).await
+    }
+
+    async fn take_token(&self, client_id: &str) -> Result<Option<u64>, HostError> {
+        let now = self.now();
+        self.engine.ports().rate_limits.take(client_id, now).await
+    }
+}

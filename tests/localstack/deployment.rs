@@ -1,0 +1,271 @@
+//! A deployment in an account of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{Environment, FunctionCode, FunctionResponseType, Runtime, State};
+use aws_sdk_sqs::types::QueueAttributeName;
+use emulator::{PACKAGES, place};
+use orchestrator_aws::env;
+use orchestrator_functions::identity;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// How long anything that has to happen may take.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+/// Deliveries before a message goes to the dead letters.
+const RECEIVES_MAX: u32 = 4;
+/// Seconds until a message of a function that died comes again.
+const VISIBILITY_SECONDS: u32 = 4;
+/// The group of operators in tokens.
+pub const OPERATORS: &str = "operators";
+
+/// What a test wants of its deployment.
+#[derive(Default)]
+pub struct Wanted<'a> {
+    /// Agents with a queue of their own.
+    pub agents: &'a [&'a str],
+    /// The configuration file.
+    pub configuration: &'a str,
+    /// More variables of the functions' environment.
+    pub environment: Vec<(&'a str, String)>,
+    /// Seconds a function may take; 0: as many as it likes.
+    pub timeout_seconds: i32,
+    /// Whether nothing is delivered to the functions: the test calls them itself.
+    pub is_manual: bool,
+}
+
+/// Functions with everything they need.
+pub struct Deployment {
+    /// Table, queues, bucket and bus.
+    pub world: World,
+    /// Calls functions.
+    pub lambda: aws_sdk_lambda::Client,
+    /// Dead letters of `decisions` and of `task-events`.
+    pub dead_letters: [String; 2],
+}
+
+impl Deployment {
+    /// Deploys.
+    pub async fn new(wanted: Wanted<'_>) -> Deployment {
+        let world = World::new().await;
+        let lambda = aws_sdk_lambda::Client::new(&world.clients.config);
+        let mut deployment = Deployment {
+            world,
+            lambda,
+            dead_letters: Default::default(),
+        };
+        deployment.create_queues(wanted.agents).await;
+        let environment = deployment.environment(&wanted).await;
+        for name in ["intake", "decision", "task_events", "sla_sweep", "rollback"] {
+            deployment.create_function(name, &environment, &wanted).await;
+        }
+        let config = deployment.world.config.clone();
+        if !wanted.is_manual {
+            deployment.deliver(&config.decisions_queue, "decision").await;
+            deployment.deliver(&config.task_events_queue, "task_events").await;
+        }
+        deployment
+    }
+
+    async fn create_queues(&mut self, agents: &[&str]) {
+        let sqs = &self.world.clients.sqs;
+        let config = &self.world.config;
+        let queues = [
+            (&config.decisions_queue, "decisions-dlq"),
+            (&config.task_events_queue, "task-events-dlq.fifo"),
+        ];
+        for (index, (queue, name)) in queues.into_iter().enumerate() {
+            let mut request = sqs.create_queue().queue_name(name);
+            if name.ends_with(".fifo") {
+                request = request.attributes(QueueAttributeName::FifoQueue, "true");
+            }
+            let created = request.send().await.expect("a queue for dead letters");
+            let dead_letters = created.queue_url.expect("a queue has a URL");
+            let redrive = json!({"deadLetterTargetArn": self.arn(&dead_letters).await, "maxReceiveCount": RECEIVES_MAX});
+            let set = sqs.set_queue_attributes().queue_url(queue);
+            set.attributes(QueueAttributeName::RedrivePolicy, redrive.to_string())
+                .attributes(
+                    QueueAttributeName::VisibilityTimeout,
+                    VISIBILITY_SECONDS.to_string(),
+                )
+                .send()
+                .await
+                .expect("a queue with dead letters");
+            self.dead_letters[index] = dead_letters;
+        }
+        for agent in agents {
+            let name = format!("tasks-{agent}");
+            sqs.create_queue()
+                .queue_name(name)
+                .send()
+                .await
+                .expect("an agent's queue");
+        }
+    }
+
+    /// The ARN of a queue.
+    pub async fn arn(&self, queue_url: &str) -> String {
+        let request = self.world.clients.sqs.get_queue_attributes().queue_url(queue_url);
+        let output = request
+            .attribute_names(QueueAttributeName::QueueArn)
+            .send()
+            .await
+            .expect("a queue");
+        let attributes = output.attributes.expect("the ARN was asked for");
+        attributes[&QueueAttributeName::QueueArn].clone()
+    }
+
+    /// The URL of an agent's queue.
+    pub fn agent_queue(&self, agent: &str) -> String {
+        let queues = self.world.config.agents.queues.as_deref();
+        format!("{}{agent}", queues.expect("agents have queues here"))
+    }
+
+    async fn environment(&self, wanted: &Wanted<'_>) -> BTreeMap<String, String> {
+        let config = &self.world.config;
+        let bucket = config.bucket.clone().expect("a bucket");
+        let key = "config/orchestrator.yaml";
+        let put = self.world.clients.s3.put_object().bucket(&bucket).key(key);
+        put.body(wanted.configuration.as_bytes().to_vec().into())
+            .send()
+            .await
+            .expect("the configuration");
+        let mut environment = vec![
+            (env::TABLE, config.table.clone()),
+            (env::DECISIONS_QUEUE, config.decisions_queue.clone()),
+            (env::TASK_EVENTS_QUEUE, config.task_events_queue.clone()),
+            (env::AGENT_QUEUES, self.agent_queue("")),
+            (env::CONFIG, format!("s3://{bucket}/{key}")),
+            (env::BUCKET, bucket),
+            (env::EVENT_BUS, config.event_bus.clone().expect("a bus")),
+            (identity::OPERATORS, OPERATORS.to_owned()),
+        ];
+        environment.extend(wanted.environment.iter().cloned());
+        environment
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
+    async fn create_function(&self, name: &str, environment: &BTreeMap<String, String>, wanted: &Wanted<'_>) {
+        let variables = environment.clone().into_iter().collect();
+        let zip = FunctionCode::builder().zip_file(Blob::new(package(name))).build();
+        let timeout_seconds = match wanted.timeout_seconds {
+            0 => 60,
+            seconds => seconds,
+        };
+        let request = self.lambda.create_function().function_name(name).code(zip);
+        request
+            .runtime(Runtime::from("provided.al2023"))
+            .handler("bootstrap")
+            .role("arn:aws:iam::000000000000:role/function")
+            .memory_size(256)
+            .timeout(timeout_seconds)
+            .environment(Environment::builder().set_variables(Some(variables)).build())
+            .send()
+            .await
+            .expect("a function");
+        eventually(&format!("function {name} is active"), async || {
+            let request = self.lambda.get_function_configuration().function_name(name);
+            let state = request.send().await.expect("a function").state;
+            // Emulators that do not know states create functions at once.
+            (state.is_none() || state == Some(State::Active)).then_some(())
+        })
+        .await;
+    }
+
+    /// Lets a queue be delivered to a function.
+    pub async fn deliver(&self, queue_url: &str, function: &str) {
+        let request = self.lambda.create_event_source_mapping().function_name(function);
+        request
+            .event_source_arn(self.arn(queue_url).await)
+            .batch_size(10)
+            .function_response_types(FunctionResponseType::ReportBatchItemFailures)
+            .send()
+            .await
+            .expect("deliveries");
+    }
+
+    /// Calls a function and waits for its answer.
+    pub async fn call(&self, function: &str, event: &Value) -> Result<Value, String> {
+        let payload = Blob::new(serde_json::to_vec(event).expect("plain data"));
+        let request = self.lambda.invoke().function_name(function).payload(payload);
+        let output = request.send().await.expect("a function can be called");
+        let answer = output.payload.map(Blob::into_inner).unwrap_or_default();
+        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        match output.function_error {
+            None => Ok(answer),
+            Some(kind) => Err(format!("{kind}: {answer}")),
+        }
+    }
+
+    /// The bodies of everything in a queue of dead letters.
+    pub async fn dead(&self, queue_url: &str) -> Vec<String> {
+        let mut bodies = Vec::new();
+        loop {
+            let messages = self.world.receive(queue_url).await;
+            if messages.is_empty() {
+                return bodies;
+            }
+            bodies.extend(messages.into_iter().filter_map(|message| message.body));
+        }
+    }
+}
+
+/// Looks until there is something to see.
+#[expect(clippy::disallowed_methods, reason = "gives up after a bounded time")]
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("waited in vain: {what}");
+}
+
+/// The deployment package of a function: its program without debug information, as a zip, made once.
+fn package(function: &str) -> Vec<u8> {
+    let program = Path::new(match function {
+        "intake" => env!("CARGO_BIN_EXE_intake"),
+        "decision" => env!("CARGO_BIN_EXE_decision"),
+        "task_events" => env!("CARGO_BIN_EXE_task_events"),
+        "sla_sweep" => env!("CARGO_BIN_EXE_sla_sweep"),
+        "rollback" => env!("CARGO_BIN_EXE_rollback"),
+        other => panic!("there is no function '{other}'"),
+    });
+    let folder = place::target().expect("a target folder").join("localstack");
+    fs::create_dir_all(&folder).expect("the target folder is writable");
+    let zip = folder.join(format!("{function}.zip"));
+    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    if modified(&zip) < modified(program) {
+        make(program, &zip);
+    }
+    fs::read(&zip).expect("it was made")
+}
+
+/// Other test programs may do the same at the same time, so it is renamed into place.
+fn make(program: &Path, zip: &Path) {
+    let folder = tempfile::tempdir_in(zip.parent().expect("a folder")).expect("a folder");
+    let bootstrap: PathBuf = folder.path().join("bootstrap");
+    run(Command::new("strip").arg("-o").arg(&bootstrap).arg(program));
+    let new = folder.path().join("new.zip");
+    let python = PACKAGES.python().unwrap_or_else(|problem| panic!("{problem}"));
+    run(Command::new(python)
+        .args(["-m", "zipfile", "-c"])
+        .arg(&new)
+        .arg(&bootstrap));
+    fs::rename(new, zip).expect("the same folder");
+}
+
+fn run(command: &mut Command) {
+    let status = command.status().expect("the program starts");
+    assert!(status.success(), "{command:?}");
+}

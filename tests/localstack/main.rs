@@ -1,0 +1,25 @@
+//! The functions as they are deployed: their real programs, run by an emulator of AWS that delivers real messages between
+//! them, with agents that take their tasks from queues or are AWS Batch jobs.
+//!
+//! The suite starts the emulator that `cargo xtask emulator --install` installs, or uses whatever `AWS_ENDPOINT_URL` names:
+//! LocalStack, for instance. Every test has an account of its own.
+//!
+//! - [`deployment`]: tables, queues, functions and what connects them
+//! - [`agents`]: agents that take tasks from queues
+//! - [`api`]: requests to the function `intake`
+//! - [`proxy`]: what goes wrong between a function and AWS
+
+mod agents;
+mod api;
+mod deployment;
+mod proxy;
+mod workflows;
+#[path = "../../shared/aws/tests/world/mod.rs"]
+mod world;
+
+mod batch;
+mod examples;
+mod faults;
+mod golden;
+mod pools;
+mod sweep;
