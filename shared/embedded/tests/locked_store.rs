@@ -57,9 +57,7 @@ async fn requests_are_refused_while_the_database_is_locked_and_work_goes_on_afte
         let by = "tester".to_owned();
         orchestrator.operate(run, Command::Approve { node, by })
     };
-    let is_locked = |result: &Result<(), Error>| {
-        matches!(result, Err(Error::Journal(journal::Error::Unavailable(reason))) if reason.contains("locked"))
-    };
+    let is_locked = |result: &Result<(), Error>| matches!(result, Err(Error::Journal(journal::Error::Unavailable(reason))) if reason.contains("locked"));
     let refused = [approve(run).await, orchestrator.submit(request()).await];
     assert!(refused.iter().all(is_locked), "{refused:?}");
     other.execute_batch("ROLLBACK").unwrap();
