@@ -3,10 +3,12 @@
 //! All programs are built in one profile with one set of features (`--workspace --all-targets`), so nothing is
 //! compiled twice; only clippy and rustdoc need passes of their own.
 
+use ::emulator::Emulator;
+
 use crate::counts::{Counts, of_cargo_test, of_nextest};
 use crate::report::{Report, Step};
 use crate::run::{built, cargo, is_there, program, quietly};
-use crate::{examples, licences, verbs};
+use crate::{emulator, examples, infra, licences, verbs};
 
 /// Seeds the simulator plays in each run of the tests.
 const SEEDS: &str = "2000";
@@ -28,10 +30,13 @@ pub fn test() -> bool {
         ])))
     });
     if built {
-        report.step("tests", tests);
+        if report.step("emulator", emulator::self_test) {
+            report.step("tests", tests);
+        }
         report.step("documentation tests", documentation_tests);
         report.step("simulator", simulator);
         report.step("examples", examples::run);
+        report.step("inclusion by CDK", infra::cdk);
     }
     report.finish()
 }
@@ -74,9 +79,15 @@ fn style(report: &mut Report) {
         Step::check(quietly(cargo(arguments).env("RUSTDOCFLAGS", DOC_FLAGS)))
     });
     report.step("licences, sources", licences::check);
+    report.step("infrastructure", infra::lint);
 }
 
 fn tests() -> Step {
+    // One for all tests, each of which has an account of its own in it; or whatever the environment names.
+    let aws = match Emulator::start() {
+        Ok(aws) => aws,
+        Err(problem) => return Step::failed(problem),
+    };
     let nextest = is_there(&mut cargo(["nextest", "--version"]));
     let mut command = if nextest {
         let quiet = [
@@ -101,7 +112,10 @@ fn tests() -> Step {
             "--no-fail-fast",
         ])
     };
-    let outcome = quietly(command.env(verbs::BINARY, built().join("orchestrator")));
+    command
+        .env(verbs::BINARY, built().join("orchestrator"))
+        .env("AWS_ENDPOINT_URL", aws.endpoint());
+    let outcome = quietly(&mut command);
     let counts = if nextest {
         of_nextest(&outcome.output)
     } else {
