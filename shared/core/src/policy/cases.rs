@@ -202,7 +202,7 @@ pub struct Expect {
     pub reason: Option<String>,
 }
 
-/// The kinds of [`Verdict`].
+/// The kinds of [`crate::policy::Verdict`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "described at Verdict")]
