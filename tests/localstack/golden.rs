@@ -1,5 +1,5 @@
 //! The same requests to both hosts: the embedded server over a socket, and the function `intake`. Status, type and body are
-//! the same but for ids, times and places in the history. What differs is listed in `docs/deploy.md`.
+//! the same but for ids, times and places in the history. What differs is listed in `docs/http-api.md`.
 
 use serde_json::{Map, Value, json};
 use tests::requests::{Reply, Request};
@@ -338,8 +338,10 @@ async fn clients_see_their_own_runs_and_the_gateway_says_who_they_are() {
 
     let claims = json!({"jwt": {"claims": {"sub": "ann"}}});
     let take_back = format!("{run}/retry");
+    let back = format!("{run}/rollback");
     for (request, code) in [
         (Request::new("POST", &take_back), "run.not-retryable"),
+        (Request::new("POST", &back), "host.unsupported"),
         (Request::new("GET", &run), "request.no-route"),
     ] {
         let event = crate::api::event(&request, claims.clone());

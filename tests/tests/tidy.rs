@@ -235,7 +235,7 @@ fn text(value: &Value) -> String {
 }
 
 /// What a crate must not reach. A name that ends in `-` stands for all that start so.
-const FORBIDDEN: [(&str, &[&str]); 4] = [
+const FORBIDDEN: [(&str, &[&str]); 5] = [
     (
         "orchestrator-core",
         &[
@@ -268,6 +268,21 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
     ),
     ("orchestrator-embedded", &["orchestrator-testkit", "aws-"]),
     ("orchestrator", &["orchestrator-testkit", "proptest", "aws-"]),
+    (
+        "orchestrator-functions",
+        &[
+            "orchestrator-embedded",
+            "orchestrator-testkit",
+            "rusqlite",
+            "libsqlite3-sys",
+            // One TLS stack, and one HTTP client.
+            "native-tls",
+            "openssl",
+            "aws-lc-rs",
+            "reqwest",
+            "ureq",
+        ],
+    ),
 ];
 
 #[test]
@@ -286,7 +301,7 @@ fn dependencies_run_one_way() {
     }
     none(
         findings,
-        "core <- engine <- embedded <- cli; turn the feature off, or move the code outwards",
+        "core <- engine <- embedded <- cli, core <- engine <- aws <- functions; turn the feature off, or move the code outwards",
     );
 }
 
