@@ -1,20 +1,18 @@
 //! The configuration: which file, what it says, and what is made of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use orchestrator_core::guard::RateLimits;
-use orchestrator_core::workflow::{Limits, parse};
-use orchestrator_embedded::agents::{AgentConfig, AgentKind, AgentLimits, Builtin};
+use orchestrator_core::workflow::{Limits, parse, typed};
 use orchestrator_embedded::{StartOptions, SystemClock};
 use orchestrator_engine::api::Intake;
 use orchestrator_engine::api::access::LOCAL_CLIENT;
 use orchestrator_engine::api::problem::{Fault, Problem};
 use orchestrator_engine::api::workflows::unknown_agents;
 use orchestrator_engine::ports::Clock as _;
-use orchestrator_engine::settings::{self, Agent, CONFIG_FILE_NAME, Settings};
+use orchestrator_engine::settings::{self, AgentKind, CONFIG_FILE_NAME, Settings};
 use orchestrator_engine::views::PlanView;
 use orchestrator_engine::views::plan::Planned;
 use serde_json::{Map, Value};
@@ -61,7 +59,8 @@ impl Config {
         };
         let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
         let file = path.display().to_string();
-        let settings = settings::load(&text).map_err(|problems| {
+        let settings = settings::load(&text).and_then(|settings| speaks_no_tls(settings, &text));
+        let settings = settings.map_err(|problems| {
             let details = problems
                 .iter()
                 .map(|problem| problem.in_file(&file).to_string())
@@ -124,24 +123,12 @@ impl Config {
             limits: settings.local_limits(),
             ..intake.clone()
         };
-        let attempts = settings.attempts;
-        let limits = AgentLimits {
-            log_bytes: attempts.log_bytes,
-            output_bytes: attempts.output_bytes,
-            grace: Duration::from_millis(attempts.grace_ms),
-            threads: attempts.threads,
-        };
-        let agents: BTreeMap<String, AgentConfig> = settings
-            .agents
-            .iter()
-            .map(|(name, agent)| (name.clone(), agent_config(agent)))
-            .collect();
         let (runs_per_client, ageing_ms, rate_limits) =
             (settings.intake.runs_max, settings.ageing_ms, settings.intake.rate);
         let options = StartOptions {
             base_dir,
-            agents,
-            limits,
+            agents: settings.agents,
+            limits: settings.attempts,
             runs_per_client,
             ageing_ms,
             ..StartOptions::new(data_dir, Arc::new(settings.policy))
@@ -155,19 +142,27 @@ impl Config {
     }
 }
 
-fn agent_config(agent: &Agent) -> AgentConfig {
-    let kind = match &agent.kind {
-        settings::AgentKind::Command(command) => AgentKind::Command(command.clone()),
-        settings::AgentKind::Http(url) => AgentKind::Http(url.clone()),
-        settings::AgentKind::Builtin(builtin) => AgentKind::Builtin(match builtin {
-            settings::Builtin::Noop => Builtin::Noop,
-            settings::Builtin::Sleep => Builtin::Sleep,
-            settings::Builtin::Fail => Builtin::Fail,
-        }),
-    };
-    AgentConfig {
-        kind,
-        env: agent.env.clone(),
+/// Refuses agents that this host cannot reach, before a run finds out.
+fn speaks_no_tls(settings: Settings, text: &str) -> Result<Settings, Vec<settings::Problem>> {
+    let mut problems = Vec::new();
+    for (name, agent) in &settings.agents {
+        if let AgentKind::Http(url) = &agent.kind
+            && !url.starts_with("http://")
+        {
+            let path = format!("agents.{name}.http");
+            problems.push(settings::Problem {
+                code: "config.bad-value".to_owned(),
+                location: typed::locate(text, &Limits::local_file(), &path),
+                path,
+                message: format!("'{url}' needs TLS, which this program does not speak"),
+                remedy: "put a TLS proxy in between and name its http:// address".to_owned(),
+            });
+        }
+    }
+    if problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(problems)
     }
 }
 
@@ -184,4 +179,27 @@ pub fn start_failure(error: &orchestrator_embedded::StartError) -> Failure {
         _ => Exit::Unavailable,
     };
     Failure::new(exit, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_behind_tls_is_refused_where_it_is_written() {
+        let text =
+            "agents:\n  near: {http: 'http://127.0.0.1:9000'}\n  far:\n    http: https://example.org\n";
+        let problems = speaks_no_tls(settings::load(text).unwrap(), text).unwrap_err();
+        let shown: Vec<String> = problems
+            .iter()
+            .map(|problem| problem.in_file("f").to_string())
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "f:4:5: config.bad-value: agents.far.http: 'https://example.org' needs TLS, which this program does not \
+                 speak (put a TLS proxy in between and name its http:// address)"
+            ]
+        );
+    }
 }

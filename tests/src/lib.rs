@@ -5,11 +5,13 @@
 //! - [`server`]: a running server
 //! - [`http`]: talking to it
 //! - [`requests`]: the same with any method, header and body
+//! - [`process`]: looking for the processes of agents
 //! - [`wfformat`]: recorded scientific workflows, converted into the DSL
 //! - [`shapes`]: the shapes of such workflows, at any size
 
 pub mod binary;
 pub mod http;
+pub mod process;
 pub mod repository;
 pub mod requests;
 pub mod server;

@@ -1,4 +1,4 @@
-//! What is let in: sizes, rates, keys, clients. And streams of events.
+//! What is let in: documents, sizes, rates, keys, clients. And streams of events.
 
 use std::path::Path;
 
@@ -314,4 +314,36 @@ fn pages_of_events_end_where_an_append_ends() {
         }
     }
     assert_eq!(json!(events), whole["events"]);
+}
+
+#[test]
+fn all_problems_of_a_document_come_at_once_with_their_places() {
+    let folder = folder();
+    let server = start(folder.path(), "", &[]);
+    let document = "name: w\ntasks:\n  - {id: a, agent: noop, action: run, depends_on: [zz]}\n  - {id: a, agent: noop, action: run}\n";
+    let reply = submit(&server.endpoint, document);
+    let errors = reply.json()["errors"].as_array().cloned().unwrap_or_default();
+    let codes: Vec<&str> = errors.iter().filter_map(|error| error["code"].as_str()).collect();
+    assert!(
+        codes.contains(&"dsl.unknown-dependency") && codes.contains(&"dsl.duplicate-id"),
+        "{errors:?}"
+    );
+    assert_eq!(errors[0]["line"], 3);
+
+    let strange = "{\n \"dsl\": {\"name\": \"w\",\n  \"tasks\": [{\"id\": \"a\", \"agent\": \"nobody\", \"action\": \"run\"}]}}";
+    let reply = Request::new("POST", "/workflows")
+        .json(strange)
+        .send(&server.endpoint);
+    let error = &reply.json()["errors"][0];
+    assert_eq!(
+        (&error["code"], &error["line"]),
+        (&json!("dsl.unknown-agent"), &json!(3)),
+        "{error}"
+    );
+    assert!(
+        error["remedy"]
+            .as_str()
+            .is_some_and(|remedy| remedy.contains("noop")),
+        "{error}"
+    );
 }

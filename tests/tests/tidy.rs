@@ -7,8 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 use tests::repository::{files, files_with_extension, read, root};
 
-/// Longest Rust file; about 400 lines is the aim. In lines of code: without blank lines, comments, and the tests at its end.
-const LINES_MAX: usize = 430;
+/// Longest Rust file, in lines of any kind: readers scroll past comments and tests too.
+const LINES_MAX: usize = 400;
 
 /// Fails with all findings and the remedy.
 fn none(findings: Vec<String>, remedy: &str) {
@@ -34,19 +34,9 @@ fn every_rust_file_starts_with_what_it_is_about() {
 fn no_rust_file_is_too_long_to_read_in_one_go() {
     let mut findings = Vec::new();
     for file in files_with_extension("rs") {
-        let text = read(&file);
-        let code = text
-            .lines()
-            .take_while(|line| !line.starts_with("#[cfg(test)]"))
-            .map(str::trim_start);
-        let lines = code
-            .filter(|line| !line.is_empty() && !line.starts_with("//"))
-            .count();
+        let lines = read(&file).lines().count();
         if lines > LINES_MAX {
-            findings.push(format!(
-                "{}: {lines} lines of code (at most {LINES_MAX})",
-                file.display()
-            ));
+            findings.push(format!("{}: {lines} lines (at most {LINES_MAX})", file.display()));
         }
     }
     none(findings, "split it by what its readers look for");
@@ -267,6 +257,18 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
         ],
     ),
     ("orchestrator-embedded", &["orchestrator-testkit", "aws-"]),
+    (
+        "orchestrator-aws",
+        &[
+            "orchestrator-embedded",
+            "orchestrator-testkit",
+            "rusqlite",
+            "libsqlite3-sys",
+            "aws-lc-",
+            "openssl-sys",
+            "native-tls",
+        ],
+    ),
     ("orchestrator", &["orchestrator-testkit", "proptest", "aws-"]),
     (
         "orchestrator-functions",

@@ -12,9 +12,9 @@ use orchestrator_core::policy::config::ResourceLimits;
 use orchestrator_core::policy::{Policy, PolicyConfig, Surroundings};
 use orchestrator_core::run::RunStatus;
 use orchestrator_core::workflow::Workflow;
-use orchestrator_embedded::agents::{AgentConfig, AgentKind};
 use orchestrator_embedded::{Change, Orchestrator, StartOptions, SystemClock};
 use orchestrator_engine::ports::Clock as _;
+use orchestrator_engine::settings::{Agent, AgentKind};
 use orchestrator_engine::submit::Request;
 use serde_json::json;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -101,10 +101,7 @@ fn options(data_dir: &Path, plan: &Plan) -> Result<StartOptions, String> {
     };
     let policy = Policy::new(&config, Surroundings::default()).map_err(|error| error.to_string())?;
     let mut options = StartOptions::new(data_dir, Arc::new(policy));
-    let command = AgentConfig {
-        kind: AgentKind::Command(vec!["/bin/true".to_owned()]),
-        env: BTreeMap::new(),
-    };
+    let command = Agent::new(AgentKind::Command(vec!["/bin/true".to_owned()]));
     options.agents.insert("process".to_owned(), command);
     Ok(options)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use orchestrator_embedded::{HostBackend, Orchestrator, Owner};
+use orchestrator_embedded::{HostBackend, Orchestrator, Owner, StartOptions, TakesUp};
 use orchestrator_engine::api::{Access, Backend as _, handle};
 use orchestrator_engine::ports::RunIndex as _;
 use tokio::net::TcpListener;
@@ -65,7 +65,14 @@ impl Host {
         let listener = TcpListener::bind(wanted).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         let prepared = config.prepare(&global.data);
-        let options = prepared.options;
+        let takes_up = match listen {
+            Listen::Private => TakesUp::SameAgents,
+            Listen::Public(..) => TakesUp::KnownAgents,
+        };
+        let options = StartOptions {
+            takes_up,
+            ..prepared.options
+        };
         let started = tokio::task::spawn_blocking(move || Orchestrator::start(options)).await;
         let started =
             started.map_err(|error| Failure::unavailable(format!("the start was given up: {error}")))?;
@@ -108,8 +115,25 @@ impl Host {
     /// Tells which unfinished runs were found at the start and what becomes of them.
     pub fn tell_recovered(&self, output: &Output) {
         let recovered = self.backend.orchestrator().recovered();
+        let is_other = |run| recovered.other_agents.contains(run);
         for run in recovered.runs.iter().take(NAMED_MAX) {
-            output.note(&format!("run {run} goes on where it was interrupted"));
+            output.note(&match is_other(run) {
+                false => format!("run {run} goes on where it was interrupted"),
+                true => format!(
+                    "run {run} goes on where it was interrupted; the agents are configured otherwise than when it began"
+                ),
+            });
+        }
+        let left_alone = recovered.other_agents.iter();
+        let left_alone = left_alone.filter(|run| {
+            let without_agents = recovered.without_agents.iter().any(|(left, _)| left == *run);
+            !recovered.runs.contains(run) && !without_agents
+        });
+        for run in left_alone.take(NAMED_MAX) {
+            output.note(&format!(
+                "run {run} is unfinished and stays as it is: its agents were configured otherwise (start again with its \
+                 configuration, or let 'orchestrator serve' go on with these agents)"
+            ));
         }
         for (run, agents) in recovered.without_agents.iter().take(NAMED_MAX) {
             output.note(&format!(

@@ -63,3 +63,60 @@ impl SessionCache for Sessions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orchestrator_core::run::Submission;
+    use orchestrator_core::time::Timestamp;
+    use orchestrator_core::workflow::{Limits, parse};
+    use orchestrator_engine::ports::journal::Blob;
+    use serde_json::json;
+
+    use super::*;
+
+    fn session(n: usize, tasks: usize) -> Session {
+        let task = |n: usize| json!({"id": format!("t{n}"), "agent": "writer", "action": "write"});
+        let tasks: Vec<_> = (0..tasks).map(task).collect();
+        let document = json!({"name": "test", "tasks": tasks}).to_string();
+        let workflow = parse(document.as_bytes(), &Limits::api()).workflow.unwrap();
+        let submission = Submission {
+            run: run(n),
+            definition: [0; 32],
+            client_id: "ann".to_owned(),
+            inputs: Arc::new(json!({})),
+            metadata: Arc::new(json!({})),
+            priority: None,
+            traceparent: None,
+            needs_admission: false,
+        };
+        let definition = Blob {
+            hash: [0; 32],
+            bytes: [].into(),
+        };
+        Session::submit(Arc::new(workflow), definition, submission, Timestamp(0))
+    }
+
+    fn run(n: usize) -> RunId {
+        RunId::from_parts(1, n as u128)
+    }
+
+    #[test]
+    fn the_runs_used_last_are_kept_within_the_bounds() {
+        let sessions = Sessions::default();
+        for n in 0..SESSIONS_MAX {
+            sessions.put(session(n, 1));
+        }
+        let used = sessions.take(run(0)).unwrap();
+        sessions.put(used);
+        sessions.put(session(SESSIONS_MAX, 2));
+        assert!(sessions.take(run(1)).is_none(), "the one used longest ago went");
+        assert!(sessions.take(run(0)).is_some(), "not the one put first");
+        assert!(sessions.take(run(0)).is_none(), "what is taken is gone");
+        let kept = sessions.0.lock().unwrap();
+        assert_eq!(
+            (kept.sessions.len(), kept.by_use.len()),
+            (SESSIONS_MAX - 1, SESSIONS_MAX - 1)
+        );
+        assert_eq!(kept.nodes, SESSIONS_MAX, "one of two tasks, the others of one");
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use orchestrator_core::guard::{Admission, RateLimits, TokenBucket};
+use orchestrator_core::guard::RateLimits;
 use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
@@ -12,8 +12,8 @@ use orchestrator_core::time::Timestamp;
 use orchestrator_engine::api::backend::{Logs, Stats};
 use orchestrator_engine::api::{Backend, Intake};
 use orchestrator_engine::error::{Error, HostError};
-use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
+use orchestrator_engine::ports::{Clock as _, Idempotency as _, RateLimits as _};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::views::{LeaseView, PoolList, PoolView, Replay};
@@ -24,6 +24,7 @@ use crate::agents::files::LogError;
 use crate::clock::SystemClock;
 use crate::host::Change;
 use crate::orchestrator::Orchestrator;
+use crate::rate_limits::LocalRateLimits;
 use crate::reader::Reader;
 use crate::sqlite::StoreError;
 
@@ -38,21 +39,16 @@ pub struct HostBackend {
 #[derive(Debug)]
 struct Hosted {
     orchestrator: Orchestrator,
-    rate_limits: RateLimits,
-    buckets: Mutex<BTreeMap<String, TokenBucket>>,
+    rate_limits: LocalRateLimits,
     started_at: Timestamp,
 }
-
-/// Clients whose buckets are kept; full ones are forgotten first, which changes nothing for them.
-const BUCKETS_MAX: usize = 10_000;
 
 impl HostBackend {
     /// Puts an orchestrator behind the API.
     pub fn new(orchestrator: Orchestrator, intake: Intake, rate_limits: RateLimits) -> HostBackend {
         let hosted = Hosted {
             orchestrator,
-            rate_limits,
-            buckets: Mutex::default(),
+            rate_limits: LocalRateLimits::new(rate_limits),
             started_at: SystemClock.now(),
         };
         HostBackend {
@@ -218,19 +214,7 @@ impl Backend for HostBackend {
         if !self.is_limited {
             return Ok(None);
         }
-        let limits = &self.hosted.rate_limits;
-        let now = self.now();
-        let mut buckets = self.hosted.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= BUCKETS_MAX {
-            buckets.retain(|_, bucket| !bucket.is_full(limits, now));
-        }
-        let bucket = buckets
-            .entry(client_id.to_owned())
-            .or_insert_with(|| TokenBucket::new(limits, now));
-        Ok(match bucket.admit(limits, now) {
-            Admission::Allowed => None,
-            Admission::RetryAfter(seconds) => Some(seconds),
-        })
+        self.hosted.rate_limits.take(client_id, self.now()).await
     }
 }
 

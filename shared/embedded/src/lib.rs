@@ -10,9 +10,13 @@
 pub mod agents;
 mod backend;
 mod clock;
+#[cfg(test)]
+mod contracts;
 mod data_dir;
 pub mod host;
+mod options;
 mod orchestrator;
+mod rate_limits;
 mod reader;
 pub mod sqlite;
 mod workers;
@@ -21,5 +25,6 @@ pub use backend::{Changes, HostBackend, ReadOnlyBackend};
 pub use clock::SystemClock;
 pub use data_dir::{DataDir, DataDirError, Owner, Ownership};
 pub use host::{Change, PoolView, Recovered, Stats};
-pub use orchestrator::{Orchestrator, StartError, StartOptions};
+pub use options::{StartOptions, TakesUp};
+pub use orchestrator::{Orchestrator, StartError};
 pub use reader::Reader;

@@ -1,13 +1,12 @@
 //! The embedded orchestrator as its host sees it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use orchestrator_core::ids::RunId;
@@ -15,13 +14,15 @@ use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
 use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::error::{Error, HostError};
+use orchestrator_engine::ports::Idempotency;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
+use orchestrator_engine::settings;
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use tokio::sync::{Semaphore, broadcast, oneshot};
 
 use crate::agents::compute::Setup;
-use crate::agents::{AgentConfig, AgentLimits, LocalCompute, kill_orphans};
+use crate::agents::{LocalCompute, kill_orphans};
 use crate::clock::SystemClock;
 use crate::data_dir::{DataDir, DataDirError, Owner, Ownership};
 use crate::host::input::{Inbox, Input};
@@ -30,48 +31,9 @@ use crate::host::pools::LocalPools;
 use crate::host::ports::{Broadcast, EmbeddedPorts, Outbox, StoreIndex};
 use crate::host::sessions::Sessions;
 use crate::host::{self, Change, PoolView, Recovered, Stats};
+use crate::options::{StartOptions, TakesUp};
 use crate::reader::Reader;
-use crate::sqlite::{Store, StoreError};
-
-/// What an orchestrator is started with.
-#[derive(Debug, Clone)]
-pub struct StartOptions {
-    /// The data directory; created if need be.
-    pub data_dir: PathBuf,
-    /// Working directory of agents: where the configuration file is.
-    pub base_dir: PathBuf,
-    /// The policy in force; it also says how large the pools are.
-    pub policy: Arc<Policy>,
-    /// Agents by name.
-    pub agents: BTreeMap<String, AgentConfig>,
-    /// Bounds on what attempts may use.
-    pub limits: AgentLimits,
-    /// Where commands without a path are looked up: the `PATH` of this process.
-    pub path: Option<OsString>,
-    /// Runs a client may have at a time.
-    pub runs_per_client: Option<u32>,
-    /// Whether agents are started. Without, commands are carried out and everything else waits for the next owner.
-    pub dispatches: bool,
-    /// One point of priority outweighs this much waiting for a pool, milliseconds.
-    pub ageing_ms: u64,
-}
-
-impl StartOptions {
-    /// Usual settings, without agents but the builtin ones.
-    pub fn new(data_dir: impl Into<PathBuf>, policy: Arc<Policy>) -> StartOptions {
-        StartOptions {
-            data_dir: data_dir.into(),
-            base_dir: PathBuf::from("."),
-            policy,
-            agents: BTreeMap::new(),
-            limits: AgentLimits::default(),
-            path: std::env::var_os("PATH"),
-            runs_per_client: None,
-            dispatches: true,
-            ageing_ms: 60_000,
-        }
-    }
-}
+use crate::sqlite::{ActiveRun, Store, StoreError};
 
 /// The orchestrator could not start.
 #[derive(Debug, thiserror::Error)]
@@ -133,13 +95,29 @@ impl Orchestrator {
                 "processes of agents that a previous owner left behind were killed"
             );
         }
-        let store = Store::open(&dir.database())?;
-        let active = store.active()?;
+        let mut store = Store::open(&dir.database())?;
         let reader = Reader::on(dir.clone())?;
         let base = std::fs::canonicalize(&options.base_dir).map_err(|error| StartError::BaseDir {
             dir: options.base_dir.clone(),
             error,
         })?;
+        let agents = settings::digest(&options.agents, &base);
+        let mut active = Vec::new();
+        let mut other_agents = Vec::new();
+        for ActiveRun {
+            run,
+            agents: began_with,
+        } in store.active()?
+        {
+            let is_other = options.dispatches && began_with.is_some_and(|digest| digest != agents);
+            if is_other {
+                other_agents.push(run);
+            }
+            if !is_other || options.takes_up == TakesUp::KnownAgents {
+                active.push(run);
+            }
+        }
+        store.begin_with(agents);
         let setup = Setup {
             data_dir: dir.root().to_owned(),
             runs: dir.runs(),
@@ -162,6 +140,7 @@ impl Orchestrator {
             runs_per_client: options.runs_per_client,
             ageing_ms: options.ageing_ms,
             active,
+            other_agents,
         };
         let (ready, is_ready) = sync_channel(1);
         let thread = thread::Builder::new()
@@ -231,14 +210,6 @@ impl Orchestrator {
     /// When the run cannot be read or written.
     pub async fn report(&self, run: RunId, reports: Vec<Report>) -> Result<(), Error> {
         self.ask(|reply| Input::Report(run, reports, reply)).await?
-    }
-
-    /// Remembers an idempotency key. Durable when it returns.
-    ///
-    /// # Errors
-    /// When it cannot be stored.
-    pub async fn claim(&self, claim: Claim) -> Result<Claimed, HostError> {
-        self.ask(|reply| Input::Claim(claim, reply)).await?
     }
 
     /// Looks at a run in memory, between two turns: the state and the number of its appends. `None` when the run is not
@@ -313,6 +284,13 @@ impl Orchestrator {
     }
 }
 
+impl Idempotency for Orchestrator {
+    /// Durable when it returns.
+    async fn claim(&self, claim: Claim) -> Result<Claimed, HostError> {
+        self.ask(|reply| Input::Claim(claim, reply)).await?
+    }
+}
+
 impl Drop for Orchestrator {
     fn drop(&mut self) {
         self.stop();
@@ -330,12 +308,13 @@ struct Parts {
     runs_per_client: Option<u32>,
     ageing_ms: u64,
     active: Vec<RunId>,
+    other_agents: Vec<RunId>,
 }
 
 impl Parts {
     /// The life of the engine's thread.
     fn run(self, receiver: &Receiver<Input>, ready: &SyncSender<Recovered>) {
-        let grace = self.setup.limits.grace;
+        let grace = Duration::from_millis(self.setup.limits.grace_ms);
         let dispatches = self.setup.dispatches;
         let store = Rc::new(RefCell::new(self.store));
         let outbox = Outbox::default();
@@ -358,9 +337,10 @@ impl Parts {
             ageing_ms: self.ageing_ms,
         };
         let engine = Engine::new(ports, self.policy, self.tokens, options);
-        let recovered = host::recover(&engine, self.active, dispatches)
+        let mut recovered = host::recover(&engine, self.active, dispatches)
             .now_or_never()
             .expect("loading waits for nothing on this host");
+        recovered.other_agents = self.other_agents;
         // The starter waits for it, unless it has been killed meanwhile.
         let _ = ready.send(recovered);
         host::serve(&engine, receiver, grace);

@@ -5,21 +5,19 @@
     reason = "the helpers of this file are test code, outside test functions"
 )]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::{Policy, PolicyConfig, Surroundings};
 use orchestrator_core::run::{Command, FailureClass, Node, RunState, RunStatus, TaskStatus};
 use orchestrator_core::workflow::{Limits, parse};
-use orchestrator_embedded::agents::{AgentConfig, AgentKind};
-use orchestrator_embedded::{Change, Orchestrator, Reader, StartError, StartOptions, SystemClock};
+use orchestrator_embedded::{Change, Orchestrator, Reader, StartError, StartOptions, SystemClock, TakesUp};
 use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::ports::RunIndex as _;
 use orchestrator_engine::ports::run_index::RunQuery;
+use orchestrator_engine::settings::{Agent, AgentKind, Builtin};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::views::Replay;
 use serde_json::{Value, json};
@@ -45,7 +43,7 @@ impl Place {
         let policy = Policy::new(&PolicyConfig::default(), Surroundings::default()).unwrap();
         let mut options = StartOptions::new(temp.path().join("data"), Arc::new(policy));
         options.base_dir = temp.path().to_owned();
-        options.limits.grace = Duration::from_millis(200);
+        options.limits.grace_ms = 200;
         options.limits.log_bytes = 64 << 10;
         options.limits.output_bytes = 4 << 10;
         for (name, script) in scripts {
@@ -70,11 +68,10 @@ impl Place {
     }
 }
 
-fn command(argv: &[&str]) -> AgentConfig {
-    AgentConfig {
-        kind: AgentKind::Command(argv.iter().map(|&word| word.to_owned()).collect()),
-        env: BTreeMap::new(),
-    }
+fn command(argv: &[&str]) -> Agent {
+    Agent::new(AgentKind::Command(
+        argv.iter().map(|&word| word.to_owned()).collect(),
+    ))
 }
 
 fn request(tasks: &Value) -> Request {
@@ -308,6 +305,36 @@ fn an_attempt_lost_in_a_restart_is_made_again() {
     let node = state.node(state.find("t").unwrap());
     assert_eq!((state.status, node.attempt), (RunStatus::Success, 2));
     assert_eq!(node.output.as_deref(), Some(&json!("resumed")));
+}
+
+#[test]
+fn a_run_goes_on_with_the_agents_it_began_with_or_with_others_where_that_is_asked_for() {
+    let mut place = Place::new(&[]);
+    let slow_is = |place: &mut Place, builtin| {
+        let agent = Agent::new(AgentKind::Builtin(builtin));
+        place.options.agents.insert("slow".to_owned(), agent);
+    };
+    let recovered = |place: &Place| {
+        let orchestrator = place.start();
+        // An answer shows that it has begun to work on what it found.
+        block_on(orchestrator.stats()).unwrap();
+        orchestrator.recovered().clone()
+    };
+    slow_is(&mut place, Builtin::Sleep);
+    let task = json!([{"id": "t", "agent": "slow", "action": "work", "params": {"seconds": 1000}}]);
+    let orchestrator = place.start();
+    let run = submit(&orchestrator, &task);
+    drop(orchestrator);
+    place.options.takes_up = TakesUp::SameAgents;
+    let same = recovered(&place);
+    assert_eq!((same.runs, same.other_agents), (vec![run], vec![]));
+
+    slow_is(&mut place, Builtin::Noop);
+    let left = recovered(&place);
+    assert_eq!((left.runs, left.other_agents, left.lost), (vec![], vec![run], 0));
+    place.options.takes_up = TakesUp::KnownAgents;
+    let taken = recovered(&place);
+    assert_eq!((taken.runs, taken.other_agents), (vec![run], vec![run]));
 }
 
 #[test]

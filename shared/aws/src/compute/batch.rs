@@ -36,6 +36,10 @@ const TRIES_MAX: u32 = 6;
 const PRIORITY_STEP: i32 = 100;
 /// Shortest time limit AWS Batch knows, seconds.
 const TIMEOUT_MIN: u64 = 60;
+/// How AWS Batch begins to say that the machine went away, not the work: machines, and spot capacity of Fargate.
+const LOST: [&str; 2] = ["Host EC2", "Your Spot Task was interrupted"];
+/// How it says that a job has reached its time limit.
+const TIMED_OUT: &str = "Job attempt duration exceeded timeout";
 /// Jobs looked at when one is looked for by its name.
 const FOUND_MAX: i32 = 10;
 
@@ -253,11 +257,10 @@ impl JobChange {
             .container
             .as_ref()
             .and_then(|container| container.reason.clone());
-        // Without an exit code the machine went away, not the work.
-        let is_lost = exit_code.is_none() || reason.starts_with("Host EC2");
         let class = match exit_code {
             Some(75) => FailureClass::Transient,
-            _ if is_lost => FailureClass::Lost,
+            _ if LOST.iter().any(|lost| reason.starts_with(lost)) => FailureClass::Lost,
+            _ if reason == TIMED_OUT => FailureClass::Timeout,
             _ => FailureClass::Error,
         };
         let message = match detail {
@@ -345,5 +348,33 @@ mod tests {
         );
         assert_eq!(change(json!({"jobName": name, "status": "SUCCEEDED"})), None);
         assert_eq!(change(json!({"jobName": "nightly", "status": "FAILED"})), None);
+    }
+
+    #[test]
+    fn samples_of_state_changes_are_told_apart() {
+        let events = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/task_events");
+        let report = |name: &str| {
+            let text = std::fs::read_to_string(events.join(name)).unwrap();
+            let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let change: JobChange = serde_json::from_value(event["detail"].clone()).unwrap();
+            change.report().map(|(_, report)| match report.kind {
+                ReportKind::Failure(failure) => failure.class.as_str(),
+                kind => kind.as_str(),
+            })
+        };
+        let table = [
+            ("batch_running.json", Some("TASK_STARTED")),
+            ("batch_succeeded.json", None),
+            ("batch_failed.json", Some("error")),
+            ("batch_failed_transient.json", Some("transient")),
+            ("batch_host_terminated.json", Some("lost")),
+            ("batch_not_started.json", Some("error")),
+            ("batch_out_of_memory.json", Some("error")),
+            ("batch_timed_out.json", Some("timeout")),
+            ("batch_of_somebody_else.json", None),
+        ];
+        for (name, says) in table {
+            assert_eq!(report(name), says, "{name}");
+        }
     }
 }

@@ -1,3 +1,5 @@
+//! Messages as text.
+
 use orchestrator_core::run::FailureClass;
 use serde_json::json;
 
@@ -103,4 +105,43 @@ fn what_is_no_message_is_said_so() {
         let error = decode(text).unwrap_err().to_string();
         assert!(error.contains(says), "{text}: {error}");
     }
+}
+
+/// The bodies of the records in a sample event.
+fn bodies(sample: &std::path::Path) -> Vec<String> {
+    let event: Value = serde_json::from_str(&std::fs::read_to_string(sample).unwrap()).unwrap();
+    let records = event["Records"].as_array().cloned().unwrap_or_default();
+    records
+        .iter()
+        .map(|record| record["body"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_sample_is_a_message_but_for_the_poison_and_the_references() {
+    let events = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events");
+    let mut decoded = 0;
+    for folder in ["decision", "task_events"] {
+        for entry in std::fs::read_dir(events.join(folder)).unwrap() {
+            let sample = entry.unwrap().path();
+            let has_poison = sample.to_string_lossy().contains("poison");
+            let mut refused = 0;
+            for body in bodies(&sample) {
+                match decode(&body) {
+                    Ok(message) => {
+                        assert!(
+                            matches!(message.body, Body::Said(_))
+                                || decode(&encode(&message)).unwrap() == message
+                        );
+                        decoded += 1;
+                    }
+                    Err(_) if serde_json::from_str::<crate::payloads::Reference>(&body).is_ok() => {}
+                    Err(error) if !has_poison => panic!("{}: {error}", sample.display()),
+                    Err(_) => refused += 1,
+                }
+            }
+            assert_eq!(refused > 0, has_poison, "{}", sample.display());
+        }
+    }
+    assert!(decoded > 15, "{decoded} messages");
 }

@@ -1,12 +1,14 @@
 //! Tests of a policy, written as data: given these facts, expect that choice. `policy test` runs such files.
 
+mod compare;
+
 use std::collections::BTreeMap;
 
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::choice::{Choice, HoldReason, Verdict};
+use super::choice::{Choice, HoldReason};
 use super::prepared::Policy;
 use super::question::{Question, RunFacts, TaskFacts};
 use crate::pool::PoolUsage;
@@ -200,7 +202,7 @@ pub struct Expect {
     pub reason: Option<String>,
 }
 
-/// The kinds of [`Verdict`].
+/// The kinds of [`crate::policy::Verdict`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "described at Verdict")]
@@ -324,190 +326,5 @@ impl GivenUsage {
     }
 }
 
-impl Expect {
-    fn compare(&self, choice: &Choice) -> Vec<Unexpected> {
-        let overrides = &choice.overrides;
-        let (outcome, on_denied, hold_reason, until) = match &choice.verdict {
-            Verdict::Allow => (Outcome::Allow, None, None, None),
-            Verdict::Deny { on_denied } => (Outcome::Deny, Some(*on_denied), None, None),
-            Verdict::Hold { reason, until } => (Outcome::Hold, None, Some(*reason), *until),
-        };
-        let timeout_s = choice.timeout_ms.map(|millis| millis as f64 / 1000.0);
-        let model = overrides.llm_model.as_deref().unwrap_or("none");
-        let mut found = Vec::new();
-        let mut check = |key: &str, expected: Option<Value>, value: Value| {
-            if let Some(expected) = expected.filter(|expected| *expected != value) {
-                found.push(Unexpected {
-                    key: key.to_owned(),
-                    expected,
-                    found: value,
-                });
-            }
-        };
-        check("outcome", self.outcome.map(|it| json!(it)), json!(outcome));
-        check("on_denied", self.on_denied.map(|it| json!(it)), json!(on_denied));
-        check(
-            "hold_reason",
-            self.hold_reason.map(|it| json!(it)),
-            json!(hold_reason),
-        );
-        let time = |at: Timestamp| json!(at.to_string());
-        check(
-            "until",
-            self.until.map(|At(at)| time(at)),
-            until.map_or(Value::Null, time),
-        );
-        check(
-            "resource_class",
-            self.resource_class.map(|it| json!(it)),
-            json!(overrides.resource_class),
-        );
-        check(
-            "priority",
-            self.priority.map(|it| json!(it)),
-            json!(overrides.priority),
-        );
-        check(
-            "memory_gb",
-            self.memory_gb.map(|it| json!(it)),
-            json!(overrides.memory_gb),
-        );
-        check(
-            "llm_model",
-            self.llm_model.as_ref().map(|it| json!(it)),
-            json!(model),
-        );
-        check(
-            "use_distributed",
-            self.use_distributed.map(|it| json!(it)),
-            json!(overrides.use_distributed),
-        );
-        for (key, expected) in &self.extra {
-            let value = overrides.extra.get(key).cloned().unwrap_or(Value::Null);
-            check(&format!("extra.{key}"), Some(expected.clone()), value);
-        }
-        check("timeout_s", self.timeout_s.map(|it| json!(it)), json!(timeout_s));
-        check(
-            "max_retries",
-            self.max_retries.map(|it| json!(it)),
-            json!(choice.retry.max_retries),
-        );
-        check(
-            "auto_retry",
-            self.auto_retry.map(|it| json!(it)),
-            json!(choice.retry.auto),
-        );
-        let pools: Vec<&str> = choice.pools.iter().map(|demand| demand.pool.as_str()).collect();
-        let sorted = |mut pools: Vec<String>| {
-            pools.sort_unstable();
-            json!(pools)
-        };
-        check("pools", self.pools.clone().map(sorted), json!(pools));
-        for name in self.matched.iter().filter(|name| !choice.matched.contains(name)) {
-            check("matched", Some(json!(name)), json!(choice.matched));
-        }
-        if let Some(text) = self
-            .reason
-            .as_ref()
-            .filter(|text| !choice.reason.contains(text.as_str()))
-        {
-            check("reason", Some(json!(text)), json!(choice.reason));
-        }
-        found
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::{PolicyConfig, Surroundings};
-
-    #[test]
-    fn a_case_passes_when_everything_it_expects_is_so() {
-        let cases = read(
-            r#"
-cases:
-  - name: everything at once
-    given:
-      task: {agent: ml_agent, action: train_model, params: {dataset_size: 200000}, timeout_s: 1.5}
-      run: {priority: 7, metadata: {urgent: true}}
-      now: 2026-01-15T12:00:00+01:00
-      usage: {gpu: {used: 2}}
-    expect:
-      outcome: allow
-      resource_class: gpu
-      priority: 9
-      memory_gb: 12
-      llm_model: none
-      use_distributed: true
-      timeout_s: 1.5
-      max_retries: 3
-      auto_retry: true
-      pools: [gpu]
-      matched: ["default:gpu_agents", "run:priority"]
-      reason: gpu_agents
-  - name: what differs is told
-    given: {task: {agent: eda_agent, action: profile}}
-    expect: {outcome: deny, priority: 6, matched: ["rule:x"], reason: because of me}
-"#,
-        )
-        .unwrap();
-        let policy = Policy::new(&PolicyConfig::default(), Surroundings::default()).unwrap();
-        let results = run(&policy, &cases);
-        assert_eq!(results[0].differences, []);
-        assert!(results[0].passed());
-        let keys: Vec<&str> = results[1]
-            .differences
-            .iter()
-            .map(|difference| difference.key.as_str())
-            .collect();
-        assert_eq!(keys, ["outcome", "priority", "matched", "reason"]);
-        assert_eq!(
-            (
-                &results[1].differences[1].expected,
-                &results[1].differences[1].found
-            ),
-            (&json!(6), &json!(5))
-        );
-    }
-
-    #[test]
-    fn a_misspelt_expectation_is_an_error_not_a_pass() {
-        let text = "cases:\n  - name: a\n    expect: {priorty: 5}\n";
-        let problem = read(text).unwrap_err()[0].in_file("cases.yaml").to_string();
-        let expected = "cases.yaml:3:14: config.unknown-key: cases[0].expect: unknown key 'priorty' (did you mean 'priority'?)";
-        assert_eq!(problem, expected);
-    }
-
-    #[test]
-    fn the_cases_shipped_as_an_example_pass() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/policy/");
-        let text = std::fs::read_to_string(format!("{folder}cases.yaml")).unwrap();
-        let config = std::fs::read_to_string(format!("{folder}orchestrator.yaml")).unwrap();
-        #[derive(Deserialize)]
-        struct File {
-            master_orchestrator: Block,
-        }
-        #[derive(Deserialize)]
-        struct Block {
-            decision: PolicyConfig,
-            pools: BTreeMap<String, u32>,
-        }
-        let File {
-            master_orchestrator: Block { decision, pools },
-        } = typed::read(&config, &Limits::api()).unwrap();
-        let policy = Policy::new(
-            &decision,
-            Surroundings {
-                pools,
-                ..Surroundings::default()
-            },
-        )
-        .unwrap();
-        let results = run(&policy, &read(&text).unwrap());
-        assert!(results.len() > 5);
-        for result in results {
-            assert!(result.passed(), "{}: {:?}", result.name, result.differences);
-        }
-    }
-}
+mod tests;

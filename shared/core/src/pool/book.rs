@@ -4,11 +4,16 @@
 //! that fits overtakes nobody, and when slots come free only the heads of the lines through those pools are looked at. An
 //! operation costs O(log waiters + lines through the pools it touches); lines are as few as there are distinct demands.
 
+mod slab;
+mod view;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{LeaseAnswer, LeaseRequest, PoolUsage, Released, WaiterOrder};
-use crate::ids::{AttemptKey, RunId};
+use super::{LeaseAnswer, LeaseRequest, Released, WaiterOrder};
+use crate::ids::AttemptKey;
 use crate::policy::PoolDemand;
+
+use slab::Slab;
 
 /// A set of pools with their leases and waiters. Pure: the embedded host and the test kit drive it, and rebuild it from
 /// the journals with [`PoolBook::restore`].
@@ -203,71 +208,6 @@ impl PoolBook {
         matches!(self.attempts.get(key), Some(entry) if entry.waiting.is_none())
     }
 
-    /// The attempts that hold slots of `pool`, sorted by key. Costs time linear in all attempts: for views.
-    pub fn holders(&self, pool: &str) -> Vec<AttemptKey> {
-        let Some(index) = self.names.get(pool) else {
-            return Vec::new();
-        };
-        let of_pool = |entry: &Entry| {
-            self.lines
-                .get(entry.line)
-                .demand
-                .iter()
-                .any(|(pool, _)| pool == index)
-        };
-        let mut holders: Vec<AttemptKey> = self
-            .attempts
-            .iter()
-            .filter(|(_, entry)| entry.waiting.is_none() && of_pool(entry))
-            .map(|(key, _)| *key)
-            .collect();
-        holders.sort_unstable();
-        holders
-    }
-
-    /// The attempts of `run` that hold slots, sorted. Costs time linear in all attempts: for what goes wrong.
-    pub fn holders_of(&self, run: RunId) -> Vec<AttemptKey> {
-        let holds = |(key, entry): &(&AttemptKey, &Entry)| key.run == run && entry.waiting.is_none();
-        let mut holders: Vec<AttemptKey> = self.attempts.iter().filter(holds).map(|(key, _)| *key).collect();
-        holders.sort_unstable();
-        holders
-    }
-
-    /// The attempts that stand in line for `pool`, first in line first.
-    pub fn waiters(&self, pool: &str) -> Vec<(WaiterOrder, AttemptKey)> {
-        let Some(&index) = self.names.get(pool) else {
-            return Vec::new();
-        };
-        let lines = &self.pools.get(index).lines;
-        let mut waiters: Vec<_> = lines
-            .iter()
-            .flat_map(|&line| self.lines.get(line).waiters.iter().copied())
-            .collect();
-        waiters.sort_unstable();
-        waiters
-    }
-
-    /// Slots of `pool` held by leases; 0 for an unknown pool.
-    pub fn used(&self, pool: &str) -> u32 {
-        self.names
-            .get(pool)
-            .map_or(0, |&index| self.pools.get(index).used)
-    }
-
-    /// How full every pool is, sorted by name.
-    pub fn usage(&self) -> Vec<PoolUsage> {
-        let usage = |(name, &index): (&String, &usize)| {
-            let pool = self.pools.get(index);
-            PoolUsage {
-                pool: name.clone(),
-                capacity: pool.capacity,
-                used: pool.used,
-                waiting: pool.waiting,
-            }
-        };
-        self.names.iter().map(usage).collect()
-    }
-
     fn add_pool(&mut self, name: String, capacity: u32) {
         let pool = Pool {
             name: name.clone(),
@@ -450,57 +390,5 @@ impl Pool {
     }
 }
 
-/// Stable indices for things that come and go.
-#[derive(Debug)]
-struct Slab<T> {
-    entries: Vec<Option<T>>,
-    free: Vec<usize>,
-}
-
-impl<T> Default for Slab<T> {
-    fn default() -> Slab<T> {
-        Slab {
-            entries: Vec::new(),
-            free: Vec::new(),
-        }
-    }
-}
-
-impl<T> Slab<T> {
-    fn insert(&mut self, value: T) -> usize {
-        match self.free.pop() {
-            Some(index) => {
-                self.entries[index] = Some(value);
-                index
-            }
-            None => {
-                self.entries.push(Some(value));
-                self.entries.len() - 1
-            }
-        }
-    }
-
-    fn get(&self, index: usize) -> &T {
-        self.entries[index]
-            .as_ref()
-            .expect("an index is dropped with its entry")
-    }
-
-    fn get_mut(&mut self, index: usize) -> &mut T {
-        self.entries[index]
-            .as_mut()
-            .expect("an index is dropped with its entry")
-    }
-
-    fn remove(&mut self, index: usize) -> T {
-        let value = self.entries[index]
-            .take()
-            .expect("an index is dropped with its entry");
-        self.free.push(index);
-        value
-    }
-}
-
 #[cfg(test)]
-#[path = "book_tests.rs"]
 mod tests;

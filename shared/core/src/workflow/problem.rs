@@ -122,13 +122,35 @@ impl fmt::Display for Code {
     }
 }
 
+/// `file:line:col: what`, or `file: what` for the file as a whole.
+pub(super) fn at_place<'a>(
+    file: &'a str,
+    location: Option<Location>,
+    what: &'a impl fmt::Display,
+) -> impl fmt::Display + 'a {
+    fmt::from_fn(move |f| match location {
+        Some(Location { line, column }) => write!(f, "{file}:{line}:{column}: {what}"),
+        None => write!(f, "{file}: {what}"),
+    })
+}
+
+/// Writes `message (remedy)`, or the message alone if there is no remedy.
+///
+/// # Errors
+/// When `f` cannot be written to.
+pub fn write_with_remedy(f: &mut fmt::Formatter<'_>, message: &str, remedy: &str) -> fmt::Result {
+    f.write_str(message)?;
+    if remedy.is_empty() {
+        Ok(())
+    } else {
+        write!(f, " ({remedy})")
+    }
+}
+
 impl Problem {
     /// The problem as one line, `file:line:col: code: message (remedy)`; a warning says so.
     pub fn in_file<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
-        fmt::from_fn(move |f| match self.location {
-            Some(Location { line, column }) => write!(f, "{file}:{line}:{column}: {self}"),
-            None => write!(f, "{file}: {self}"),
-        })
+        at_place(file, self.location, self)
     }
 }
 
@@ -138,11 +160,7 @@ impl fmt::Display for Problem {
         if self.severity == Severity::Warning {
             f.write_str("warning: ")?;
         }
-        write!(f, "{}: {}", self.code, self.message)?;
-        if self.remedy.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " ({})", self.remedy)
-        }
+        write!(f, "{}: ", self.code)?;
+        write_with_remedy(f, &self.message, &self.remedy)
     }
 }

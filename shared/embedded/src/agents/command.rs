@@ -14,17 +14,19 @@ use std::time::Duration;
 
 use orchestrator_core::ids::AttemptKey;
 use orchestrator_core::run::{FailureClass, ReportKind};
+use orchestrator_engine::env_vars;
 use orchestrator_engine::envelope::Envelope;
 use orchestrator_engine::ports::Clock as _;
+use orchestrator_engine::settings::AttemptLimits;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use super::config::{AgentLimits, CommandAgent};
 use super::files::{AttemptFiles, RunFiles};
 use super::log::LogWriter;
-use super::orphans::{ATTEMPT_VARIABLE, DATA_DIR_VARIABLE, kill_orphans};
+use super::orphans::kill_orphans;
 use super::output::{self, failure};
 use super::process::Process;
+use super::program::CommandAgent;
 use crate::clock::SystemClock;
 use crate::host::input::{Inbox, Input};
 
@@ -35,7 +37,7 @@ pub(super) struct Surroundings {
     pub runs: PathBuf,
     /// Working directory of agents.
     pub base: PathBuf,
-    pub limits: AgentLimits,
+    pub limits: AttemptLimits,
     pub inbox: Inbox,
 }
 
@@ -119,22 +121,22 @@ impl Surroundings {
             .args(&agent.arguments)
             .current_dir(&self.base)
             .envs(&agent.env)
-            .env("ORCHESTRATOR_ENVELOPE", &files.envelope)
-            .env("ORCHESTRATOR_OUTPUT", &files.output)
-            .env("ORCHESTRATOR_RUN_DIR", &files.shared)
-            .env("ORCHESTRATOR_CHECKPOINT_DIR", &files.checkpoints)
-            .env("ORCHESTRATOR_RUN_ID", key.run.to_string())
-            .env("ORCHESTRATOR_TASK_ID", &envelope.task_id)
-            .env("ORCHESTRATOR_ATTEMPT", key.attempt.to_string())
-            .env(DATA_DIR_VARIABLE, &self.data_dir)
-            .env(ATTEMPT_VARIABLE, key.to_string())
+            .env(env_vars::ORCHESTRATOR_ENVELOPE, &files.envelope)
+            .env(env_vars::ORCHESTRATOR_OUTPUT, &files.output)
+            .env(env_vars::ORCHESTRATOR_RUN_DIR, &files.shared)
+            .env(env_vars::ORCHESTRATOR_CHECKPOINT_DIR, &files.checkpoints)
+            .env(env_vars::ORCHESTRATOR_RUN_ID, key.run.to_string())
+            .env(env_vars::ORCHESTRATOR_TASK_ID, &envelope.task_id)
+            .env(env_vars::ORCHESTRATOR_ATTEMPT, key.attempt.to_string())
+            .env(env_vars::ORCHESTRATOR_DATA_DIR, &self.data_dir)
+            .env(env_vars::ORCHESTRATOR_ATTEMPT_KEY, key.to_string())
             .stdin(stdin)
             .stdout(writer.try_clone()?)
             .stderr(Stdio::from(writer))
             .process_group(0);
         match &envelope.traceparent {
-            Some(traceparent) => command.env("TRACEPARENT", traceparent),
-            None => command.env_remove("TRACEPARENT"),
+            Some(traceparent) => command.env(env_vars::TRACEPARENT, traceparent),
+            None => command.env_remove(env_vars::TRACEPARENT),
         };
         Ok(command)
     }

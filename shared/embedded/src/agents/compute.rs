@@ -15,13 +15,14 @@ use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::compute::Dispatch;
 use orchestrator_engine::ports::messages::{Body, Message};
 use orchestrator_engine::ports::{Clock as _, Compute};
+use orchestrator_engine::settings::{self, AgentKind, AttemptLimits, Builtin};
 use serde_json::Value;
 
 use super::command::{Attempt, Surroundings};
-use super::config::{AgentConfig, AgentKind, AgentLimits, Builtin, CommandAgent};
 use super::http::{Answer, HttpClient};
 use super::output::failure;
 use super::process::Process;
+use super::program::CommandAgent;
 use crate::clock::SystemClock;
 use crate::host::input::{Inbox, Input};
 use crate::host::ports::Outbox;
@@ -72,8 +73,8 @@ pub(crate) struct Setup {
     pub data_dir: PathBuf,
     pub runs: PathBuf,
     pub base: PathBuf,
-    pub agents: BTreeMap<String, AgentConfig>,
-    pub limits: AgentLimits,
+    pub agents: BTreeMap<String, settings::Agent>,
+    pub limits: AttemptLimits,
     /// Whether agents may be started.
     pub dispatches: bool,
     /// Where commands without a path are looked up.
@@ -318,8 +319,7 @@ impl Compute for LocalCompute {
                 Some(Live::Process { process, ended }) => {
                     process.stop();
                     waits.push(Rc::clone(ended));
-                    let grace = u64::try_from(self.surroundings.limits.grace.as_millis()).unwrap_or(u64::MAX);
-                    let due = SystemClock.now() + grace;
+                    let due = SystemClock.now() + self.surroundings.limits.grace_ms;
                     self.alarms.borrow_mut().insert((due, key), Alarm::Kill);
                 }
                 Some(Live::Request) => drop(live.remove(&key)),

@@ -9,19 +9,17 @@
 //! DATA/runs/RUN/tasks/TASK/EPOCH-ATTEMPT.*          envelope.json, output.json, log.txt
 //! ```
 //!
-//! Reading order: [`config`], `compute`, `command` (with `process`, `log`, `output`), `http`, `orphans`, [`files`].
+//! Reading order: `compute`, `command` (with `program`, `process`, `log`, `output`), `http`, `orphans`, [`files`].
 
 mod command;
 pub(crate) mod compute;
-pub mod config;
 pub mod files;
 mod http;
 mod log;
 mod orphans;
-mod output;
-mod process;
-
-pub use config::{AgentConfig, AgentKind, AgentLimits, Builtin};
+pub mod output;
+pub mod process;
+mod program;
 
 pub(crate) use compute::LocalCompute;
 pub(crate) use orphans::kill_orphans;

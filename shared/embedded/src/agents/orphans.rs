@@ -6,18 +6,20 @@
 use std::path::Path;
 
 use orchestrator_core::ids::AttemptKey;
-
-/// Names the data directory.
-pub(super) const DATA_DIR_VARIABLE: &str = "ORCHESTRATOR_DATA_DIR";
-/// Names the attempt, as `RUN/NODE/EPOCH/ATTEMPT`.
-pub(super) const ATTEMPT_VARIABLE: &str = "ORCHESTRATOR_ATTEMPT_KEY";
+use orchestrator_engine::env_vars;
 
 /// Kills every process that belongs to an attempt of this data directory (to `attempt` only, if given). Returns how many.
 /// Does nothing on systems without `/proc`.
 pub(crate) fn kill_orphans(data_dir: &Path, attempt: Option<AttemptKey>) -> usize {
-    let mut marks = vec![mark(DATA_DIR_VARIABLE, data_dir.as_os_str().as_encoded_bytes())];
+    let mut marks = vec![mark(
+        env_vars::ORCHESTRATOR_DATA_DIR,
+        data_dir.as_os_str().as_encoded_bytes(),
+    )];
     if let Some(key) = attempt {
-        marks.push(mark(ATTEMPT_VARIABLE, key.to_string().as_bytes()));
+        marks.push(mark(
+            env_vars::ORCHESTRATOR_ATTEMPT_KEY,
+            key.to_string().as_bytes(),
+        ));
     }
     let mut killed = 0;
     // A process may start another one while we look: look until nobody is left.

@@ -18,8 +18,11 @@ const EXIT_TRANSIENT: i32 = 75;
 const MESSAGE_MAX: usize = 2_000;
 
 /// What the output file holds.
-pub(super) enum Output {
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Nothing.
     Missing,
+    /// A result.
     Value(Value),
     /// `{"error": {"class": ..., "message": ...}}`.
     Error(Failure),
@@ -50,7 +53,7 @@ enum AgentErrorClass {
 }
 
 /// A failure with a bounded message.
-pub(super) fn failure(class: FailureClass, message: impl AsRef<str>, exit_code: Option<i32>) -> Failure {
+pub fn failure(class: FailureClass, message: impl AsRef<str>, exit_code: Option<i32>) -> Failure {
     let message = message.as_ref();
     let mut bounded: String = message.chars().take(MESSAGE_MAX).collect();
     if bounded.len() < message.len() {
@@ -63,8 +66,8 @@ pub(super) fn failure(class: FailureClass, message: impl AsRef<str>, exit_code: 
     }
 }
 
-/// Reads the output file.
-pub(super) fn read(path: &Path, limit: u64) -> Output {
+/// Reads the output file, at most `limit` bytes of it.
+pub fn read(path: &Path, limit: u64) -> Output {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Output::Missing,
@@ -77,8 +80,8 @@ pub(super) fn read(path: &Path, limit: u64) -> Output {
     parse(&bytes, limit)
 }
 
-/// Reads an output.
-pub(super) fn parse(bytes: &[u8], limit: u64) -> Output {
+/// Reads an output of at most `limit` bytes.
+pub fn parse(bytes: &[u8], limit: u64) -> Output {
     if bytes.len() as u64 > limit {
         let message = format!(
             "the output is larger than {limit} bytes (write large results to files in $ORCHESTRATOR_RUN_DIR and \
@@ -112,13 +115,8 @@ pub(super) fn parse(bytes: &[u8], limit: u64) -> Output {
     }
 }
 
-/// The report about a command that has ended.
-pub(super) fn judge(
-    status: ExitStatus,
-    output: Output,
-    last: &str,
-    started_at: Option<Timestamp>,
-) -> ReportKind {
+/// The report about a command that has ended; `last` is the end of what it printed, if that is known.
+pub fn judge(status: ExitStatus, output: Output, last: &str, started_at: Option<Timestamp>) -> ReportKind {
     let exit_code = status.code();
     let failed = match (status.success(), output) {
         (true, Output::Missing) => {

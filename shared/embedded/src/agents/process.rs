@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 /// The group of one attempt, from before its start to after its end. Signals reach it only while its leader's id cannot
 /// have been given to another process: until the leader is reaped.
 #[derive(Debug, Default)]
-pub(super) struct Process(Mutex<State>);
+pub struct Process(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -17,12 +17,12 @@ struct State {
 
 impl Process {
     /// Whether it was told to stop.
-    pub(super) fn is_stopping(&self) -> bool {
+    pub fn is_stopping(&self) -> bool {
         self.lock().is_stopping
     }
 
     /// The process was started; it is told at once if it had to stop already.
-    pub(super) fn started(&self, leader: Pid) {
+    pub fn started(&self, leader: Pid) {
         let mut state = self.lock();
         state.group = Some(leader);
         if state.is_stopping {
@@ -31,19 +31,19 @@ impl Process {
     }
 
     /// Asks the group to end.
-    pub(super) fn stop(&self) {
+    pub fn stop(&self) {
         let mut state = self.lock();
         state.is_stopping = true;
         signal(&state, Signal::TERM);
     }
 
     /// Ends the group.
-    pub(super) fn kill(&self) {
+    pub fn kill(&self) {
         signal(&self.lock(), Signal::KILL);
     }
 
     /// The leader is about to be reaped.
-    pub(super) fn ended(&self) {
+    pub fn ended(&self) {
         self.lock().group = None;
     }
 

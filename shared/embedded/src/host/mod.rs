@@ -303,8 +303,7 @@ impl Host<'_> {
     /// Ends the agents and finishes the turns that are under way. What agents say from now on is lost with them: their
     /// attempts are taken up again by the next owner, as after a crash.
     fn end(mut self, grace: Duration) {
-        self.ports().journal.commit();
-        self.poll_turns();
+        self.finish_turns();
         let compute = &self.engine.ports().compute;
         compute.stop_all();
         let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
@@ -326,9 +325,12 @@ impl Host<'_> {
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.poll_turns();
-            self.ports().journal.commit();
-            self.poll_turns();
+            self.finish_turns();
         }
+    }
+
+    /// Lets the turns that are under way go on until none can: all they wait for are commits.
+    fn finish_turns(&mut self) {
+        while self.poll_turns() | self.ports().journal.commit() {}
     }
 }

@@ -26,6 +26,9 @@ pub struct Recovered {
     pub runs: Vec<RunId>,
     /// Runs left alone because this process does not have their agents, with the names of those.
     pub without_agents: Vec<(RunId, Vec<String>)>,
+    /// Runs that began with agents configured otherwise. Those among `runs` go on with the agents there are; the others are
+    /// left alone.
+    pub other_agents: Vec<RunId>,
     /// Attempts whose agents were lost with the previous owner.
     pub lost: usize,
     /// Runs that could not be read; they are left alone.

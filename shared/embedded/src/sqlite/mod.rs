@@ -15,4 +15,4 @@ mod tests;
 pub use error::{Kind, StoreError};
 pub use store::Store;
 
-pub(crate) use store::Batch;
+pub(crate) use store::{ActiveRun, Batch};

@@ -13,7 +13,8 @@ use super::error::{Kind, StoreError};
 const APPLICATION_ID: i32 = 0x4d4f_5243;
 
 /// Step `n` leads from schema version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE runs (
         no           INTEGER PRIMARY KEY,
         id           BLOB NOT NULL UNIQUE,
@@ -47,7 +48,11 @@ const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (client_id, key)
     ) WITHOUT ROWID;
     CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
-"];
+",
+    "
+    ALTER TABLE runs ADD COLUMN agents BLOB;
+",
+];
 
 /// Version of the schema this program writes.
 pub const VERSION: usize = MIGRATIONS.len();

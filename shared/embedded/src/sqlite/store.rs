@@ -23,6 +23,8 @@ pub struct Store {
     file: PathBuf,
     /// Last append of runs that go on. Only a shortcut: the unique index has the last word.
     heads: HashMap<RunId, Head>,
+    /// Digest of the agents that new runs begin with.
+    agents: Option<[u8; 32]>,
     /// Blobs known to be stored, so that a definition is not bound again for every run of it.
     blobs: HashSet<[u8; 32]>,
 }
@@ -39,6 +41,14 @@ pub(crate) struct Batch {
 pub(crate) struct Committed {
     pub appends: Vec<Result<(), Error>>,
     pub claims: Vec<Claimed>,
+}
+
+/// A run that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ActiveRun {
+    pub run: RunId,
+    /// Digest of the agents it began with; unknown for runs of earlier versions.
+    pub agents: Option<[u8; 32]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +97,7 @@ impl Store {
             connection,
             file: file.to_owned(),
             heads: HashMap::new(),
+            agents: None,
             blobs: HashSet::new(),
         })
     }
@@ -249,8 +260,8 @@ impl Store {
                 let summary = summary.as_ref();
                 self.connection
                     .prepare_cached(
-                        "INSERT INTO runs (id, workflow, client_id, status, tasks, submitted_at, finished_at) \
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                        "INSERT INTO runs (id, workflow, client_id, status, tasks, submitted_at, finished_at, agents) \
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                     )?
                     .execute(params![
                         append.run.to_bytes(),
@@ -260,6 +271,7 @@ impl Store {
                         summary.map(|summary| summary.tasks),
                         summary.map(|summary| summary.submitted_at.0),
                         summary.and_then(|summary| summary.finished_at).map(|at| at.0),
+                        self.agents,
                     ])?;
                 Ok(self.connection.last_insert_rowid())
             }
@@ -314,21 +326,31 @@ impl Store {
             })
     }
 
+    /// From now on new runs are noted as begun with these agents.
+    pub(crate) fn begin_with(&mut self, agents: [u8; 32]) {
+        self.agents = Some(agents);
+    }
+
     /// Runs that have not ended, oldest first.
-    pub(crate) fn active(&self) -> Result<Vec<RunId>, StoreError> {
+    pub(crate) fn active(&self) -> Result<Vec<ActiveRun>, StoreError> {
         let mut runs = Vec::new();
         for status in RunStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
             let mut statement = self
                 .connection
-                .prepare_cached("SELECT id FROM runs WHERE status = ?1")
+                .prepare_cached("SELECT id, agents FROM runs WHERE status = ?1")
                 .map_err(|error| self.error(&error))?;
             let found = statement
-                .query_map([status.as_str()], |row| row.get(0).map(RunId::from_bytes))
+                .query_map([status.as_str()], |row| {
+                    Ok(ActiveRun {
+                        run: RunId::from_bytes(row.get(0)?),
+                        agents: row.get(1)?,
+                    })
+                })
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
                 .map_err(|error| self.error(&error))?;
             runs.extend(found);
         }
-        runs.sort_unstable();
+        runs.sort_unstable_by_key(|active| active.run);
         Ok(runs)
     }
 

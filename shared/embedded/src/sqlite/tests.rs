@@ -159,7 +159,8 @@ fn runs_are_found_by_status_client_and_page() {
             ..all
         };
         assert_eq!(list(filtered), runs(&[3, 2, 1]));
-        assert_eq!(store.active().unwrap(), runs(&[4, 6]));
+        let active: Vec<RunId> = store.active().unwrap().iter().map(|active| active.run).collect();
+        assert_eq!(active, runs(&[4, 6]));
         let found = store.summary(run(2)).unwrap();
         assert_eq!(found, Some(summary(run(2), "ann", RunStatus::Success)));
         assert_eq!(store.summary(run(9)).unwrap(), None);
@@ -310,5 +311,29 @@ fn readers_see_what_was_committed_and_write_nothing() {
         assert!(reader.execute("DELETE FROM journal", []).is_err());
         commit(&mut store, vec![append(run(1), 2, b"b")]).unwrap();
         assert_eq!(read::load(&reader, run(1), 0).unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn runs_know_the_agents_they_began_with_but_for_those_of_earlier_versions() {
+    with_store(|file, mut store| {
+        let begin = |store: &mut Store, number| {
+            let first = Append {
+                summary: Some(summary(run(number), "c", RunStatus::Running)),
+                ..append(run(number), 1, b"1")
+            };
+            commit(store, vec![first]).unwrap()[0].clone().unwrap();
+        };
+        begin(&mut store, 1);
+        drop(store);
+        let old = Connection::open(file).unwrap();
+        old.execute_batch("ALTER TABLE runs DROP COLUMN agents; PRAGMA user_version = 1;")
+            .unwrap();
+        drop(old);
+        let mut store = Store::open(file).unwrap();
+        store.begin_with([7; 32]);
+        begin(&mut store, 2);
+        let agents: Vec<_> = store.active().unwrap().iter().map(|run| run.agents).collect();
+        assert_eq!(agents, [None, Some([7; 32])]);
     });
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::StatusCode;
 use orchestrator_core::run::Rejection;
-use orchestrator_core::workflow::problem::Problem as DslProblem;
+use orchestrator_core::workflow::problem::{Problem as DslProblem, write_with_remedy};
 use orchestrator_core::workflow::typed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -206,12 +206,8 @@ impl fmt::Display for Fault {
         if self.severity == "warning" {
             f.write_str("warning: ")?;
         }
-        write!(f, "{}: {}", self.code, self.message)?;
-        if self.remedy.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " ({})", self.remedy)
-        }
+        write!(f, "{}: ", self.code)?;
+        write_with_remedy(f, &self.message, &self.remedy)
     }
 }
 

@@ -84,6 +84,23 @@ pub struct ReportedError {
     pub exit_code: Option<i32>,
 }
 
+impl ReportedError {
+    fn of(failure: &Failure) -> ReportedError {
+        let class = match failure.class {
+            FailureClass::Transient => ReportedClass::Transient,
+            FailureClass::Permanent => ReportedClass::Permanent,
+            FailureClass::Validation => ReportedClass::Validation,
+            // What only the orchestrator can find out.
+            _ => ReportedClass::Error,
+        };
+        ReportedError {
+            class,
+            message: failure.message.clone(),
+            exit_code: failure.exit_code,
+        }
+    }
+}
+
 /// Kinds of failure an agent can report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -213,6 +230,44 @@ impl ReportBody {
             attempt: key.attempt,
             kind: self.clone().into_kind()?,
         })
+    }
+
+    /// What an agent sends to say `kind` about an attempt; the reverse of what is read from it.
+    pub fn of(kind: &ReportKind, epoch: u32, attempt: u32, token: String) -> ReportBody {
+        let mut body = ReportBody {
+            kind: ReportType::TaskStarted,
+            epoch,
+            attempt,
+            token: Some(token),
+            started_at: None,
+            output: None,
+            percent: None,
+            message: None,
+            checkpoint: None,
+            error: None,
+        };
+        match kind {
+            ReportKind::Started => {}
+            ReportKind::Progress(progress) => {
+                body.kind = ReportType::TaskProgress;
+                body.percent = progress.percent;
+                body.message.clone_from(&progress.message);
+            }
+            ReportKind::Checkpoint(checkpoint) => {
+                body.kind = ReportType::TaskCheckpoint;
+                body.checkpoint = Some(checkpoint.as_ref().clone());
+            }
+            ReportKind::Success { started_at, output } => {
+                body.kind = ReportType::TaskSuccess;
+                body.started_at = started_at.map(At);
+                body.output = output.as_deref().cloned();
+            }
+            ReportKind::Failure(failure) => {
+                body.kind = ReportType::TaskFailure;
+                body.error = Some(ReportedError::of(failure));
+            }
+        }
+        body
     }
 
     fn into_kind(self) -> Result<ReportKind, Problem> {

@@ -6,7 +6,8 @@ use orchestrator_core::time::Timestamp;
 
 use crate::error::HostError;
 
-/// Finds runs without reading journals.
+/// Finds runs without reading journals. `summary` sees what was appended before it; `list` may lag a moment behind, where the
+/// index is kept up to date by somebody else.
 pub trait RunIndex {
     /// The summary of one run; `None` for an unknown run.
     ///

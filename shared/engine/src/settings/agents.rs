@@ -21,14 +21,26 @@ pub struct Agent {
     pub timeout_ms: Option<u64>,
 }
 
+impl Agent {
+    /// An agent about which nothing else is said.
+    pub fn new(kind: AgentKind) -> Agent {
+        Agent {
+            kind,
+            concurrency: None,
+            env: BTreeMap::new(),
+            timeout_ms: None,
+        }
+    }
+}
+
 /// How an agent works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentKind {
-    /// Program and arguments, not empty; never a shell.
+    /// Program and arguments, not empty; started once per attempt, never through a shell.
     Command(Vec<String>),
-    /// The URL of a service.
+    /// The URL of a service; the envelope is sent with POST.
     Http(String),
-    /// Part of the orchestrator.
+    /// Done by the orchestrator itself.
     Builtin(Builtin),
 }
 
@@ -36,11 +48,11 @@ pub enum AgentKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Builtin {
-    /// Succeeds at once.
+    /// Succeeds at once; its output is `params.output`.
     Noop,
-    /// Succeeds after a while.
+    /// Succeeds after `params.seconds`.
     Sleep,
-    /// Fails.
+    /// Fails with `params.class` and `params.message`, the first `params.times` attempts only if that is given.
     Fail,
 }
 
@@ -63,12 +75,7 @@ pub(super) fn check(
     agents: BTreeMap<String, AgentConfig>,
 ) -> Result<BTreeMap<String, Agent>, Vec<(String, String)>> {
     let built_in = Builtin::ALL.into_iter().map(|builtin| {
-        let agent = Agent {
-            kind: AgentKind::Builtin(builtin),
-            concurrency: None,
-            env: BTreeMap::new(),
-            timeout_ms: None,
-        };
+        let agent = Agent::new(AgentKind::Builtin(builtin));
         (builtin.as_str().to_owned(), agent)
     });
     let mut checked: BTreeMap<String, Agent> = built_in.collect();

@@ -233,24 +233,29 @@ impl Checker {
 
     fn attempts(&mut self, config: &LimitsConfig) -> AttemptLimits {
         const MIB: u64 = 1024 * 1024;
+        let default = AttemptLimits::default();
         AttemptLimits {
             log_bytes: self.count(
                 "limits.agent_log_bytes_max",
                 config.agent_log_bytes_max,
-                10 * MIB,
+                default.log_bytes,
                 4096..=1024 * MIB,
             ),
             output_bytes: self.count(
                 "limits.agent_output_bytes_max",
                 config.agent_output_bytes_max,
-                MIB,
+                default.output_bytes,
                 1024..=256 * MIB,
             ),
-            grace_ms: self.seconds("limits.agent_grace_s", config.agent_grace_s, 5.0),
+            grace_ms: self.seconds(
+                "limits.agent_grace_s",
+                config.agent_grace_s,
+                default.grace_ms as f64 / 1_000.0,
+            ),
             threads: self.count(
                 "limits.agent_threads_max",
                 config.agent_threads_max,
-                1024,
+                default.threads as u64,
                 1..=65_536,
             ) as usize,
         }

@@ -7,9 +7,11 @@
 pub mod raw;
 
 mod agents;
+mod digest;
 mod load;
 
 pub use agents::{Agent, AgentKind, Builtin};
+pub use digest::digest;
 pub use load::load;
 
 use std::collections::BTreeMap;
@@ -92,14 +94,25 @@ pub struct Intake {
 /// Bounds on what one attempt may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptLimits {
-    /// Bytes of log kept.
+    /// Bytes of log kept; the middle of a longer one is left out.
     pub log_bytes: u64,
     /// Bytes of output accepted.
     pub output_bytes: u64,
     /// How long an attempt that was told to stop may take before it is killed.
     pub grace_ms: u64,
-    /// Attempts worked on at a time in this process.
+    /// Attempts worked on at a time by commands and HTTP agents of this process; further ones wait for a thread.
     pub threads: usize,
+}
+
+impl Default for AttemptLimits {
+    fn default() -> AttemptLimits {
+        AttemptLimits {
+            log_bytes: 10 << 20,
+            output_bytes: 1 << 20,
+            grace_ms: 5_000,
+            threads: 1_024,
+        }
+    }
 }
 
 impl Settings {

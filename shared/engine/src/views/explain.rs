@@ -3,8 +3,11 @@
 mod ended;
 mod waiting;
 
+use std::sync::Arc;
+
 use orchestrator_core::ids::{NodeIx, RunId};
-use orchestrator_core::run::{RunState, RunStatus, TaskStatus};
+use orchestrator_core::policy::Choice;
+use orchestrator_core::run::{RunState, RunStatus, SkipReason, TaskStatus};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::Trigger;
 use schemars::JsonSchema;
@@ -59,9 +62,7 @@ impl ExplainView {
     /// Explains a node of a run.
     pub fn of(state: &RunState, node: NodeIx, attempts: Vec<AttemptView>, now: Timestamp) -> ExplainView {
         let entry = state.node(node);
-        let choice = state
-            .choice_of(node)
-            .map(|choice| ChoiceView::of(choice, &entry.usage));
+        let choice = recorded_choice(state, node).map(|choice| ChoiceView::of(choice, &entry.usage));
         let explained = Explainer {
             state,
             node,
@@ -86,6 +87,15 @@ impl ExplainView {
             next_steps,
         }
     }
+}
+
+/// The choice in force, or the one that denied the task: a skipped task is under no choice any more.
+fn recorded_choice(state: &RunState, node: NodeIx) -> Option<&Choice> {
+    let in_force = state.choice_of(node).map(Arc::as_ref);
+    in_force.or_else(|| match state.node(node).skipped {
+        Some(SkipReason::Denied { choice }) => state.choices.get(choice as usize).map(Arc::as_ref),
+        _ => None,
+    })
 }
 
 #[derive(Default)]
@@ -217,7 +227,7 @@ impl Explainer<'_> {
                 choice.matched.join(", ")
             ));
         }
-        if !choice.pools.is_empty() {
+        if !choice.pools.is_empty() && self.status() != TaskStatus::Skipped {
             let used = |pool: &DemandView| pool.used.map(|used| format!("{used} in use in '{}'", pool.pool));
             let used: Vec<String> = choice.pools.iter().filter_map(used).collect();
             let seen = if used.is_empty() {

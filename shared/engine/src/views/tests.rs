@@ -158,6 +158,22 @@ fn a_skip_is_followed_down_to_the_denial_that_began_it() {
 }
 
 #[test]
+fn a_denied_task_shows_the_choice_that_denied_it() {
+    for (on_denied, decision) in [("skip", "deny: skip"), ("hold", "deny: hold")] {
+        let config = json!({"blocked_actions": ["run"], "on_denied": on_denied});
+        let given = Given::run(config, CHAIN).answered("a", LeaseAnswer::Taken);
+        let why = given.explained("a");
+        let recorded = format!("said '{decision}': denied because the action 'run' is in blocked_actions");
+        assert!(
+            why.because.iter().any(|sentence| sentence.contains(&recorded)),
+            "{:?}",
+            why.because
+        );
+        assert_eq!(why.choice.unwrap().decision, decision);
+    }
+}
+
+#[test]
 fn a_held_task_offers_the_words_a_person_can_say() {
     let rule = json!({"rules": [{"name": "ask", "when": "true", "require_approval": "somebody must look"}]});
     let why = Given::run(rule, CHAIN)

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::script::{SUCCESS, Script, allowed, pooled, tasks};
+use super::given::{SUCCESS, allowed, pooled, tasks};
+use super::script::Script;
 use crate::ids::AttemptKey;
 use crate::policy::Choice;
 use crate::pool::LeaseAnswer;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::script::{SUCCESS, Script, expression, failure, pooled, tasks, with};
+use super::given::{SUCCESS, expression, failure, pooled, tasks, with};
+use super::script::Script;
 use crate::pool::LeaseAnswer;
 use crate::run::{FailureClass, RunStatus, TaskStatus};
 use crate::workflow::{Task, Template};

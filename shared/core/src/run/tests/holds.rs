@@ -1,6 +1,7 @@
 //! Waiting: windows, pools, approvals, rules, denials.
 
-use super::script::{Script, allowed, held, pooled, tasks};
+use super::given::{allowed, held, pooled, tasks};
+use super::script::Script;
 use super::table::denied;
 use crate::policy::HoldReason;
 use crate::pool::LeaseAnswer;

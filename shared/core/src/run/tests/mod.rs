@@ -4,6 +4,7 @@
 
 mod effects;
 mod for_each;
+mod given;
 mod holds;
 mod operator;
 mod reports;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::script::{SUCCESS, Script, pooled, tasks};
+use super::given::{SUCCESS, pooled, tasks};
+use super::script::Script;
 use crate::ids::NodeIx;
 use crate::pool::LeaseAnswer;
 use crate::run::{Command, Rejection, ReportKind, RunStatus};

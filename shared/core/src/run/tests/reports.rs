@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::script::{SUCCESS, Script, failure, tasks};
+use super::given::{SUCCESS, failure, tasks};
+use super::script::Script;
 use crate::ids::{AttemptKey, NodeIx};
 use crate::run::{Command, FailureClass, Progress, Rejection, Report, ReportKind, RunStatus, TaskStatus};
 

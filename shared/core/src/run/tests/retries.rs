@@ -1,6 +1,7 @@
 //! Retries, backoff and timeouts.
 
-use super::script::{SUCCESS, Script, allowed, failure, pooled, tasks};
+use super::given::{SUCCESS, allowed, failure, pooled, tasks};
+use super::script::Script;
 use crate::policy::{Choice, RetryRule};
 use crate::pool::LeaseAnswer;
 use crate::run::{FailureClass, ReportKind, RunStatus, TaskStatus};

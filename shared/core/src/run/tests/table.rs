@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::script::{SUCCESS, Script, allowed, expression, failure, held, pooled, tasks, with};
+use super::given::{SUCCESS, allowed, expression, failure, held, pooled, tasks, with};
+use super::script::Script;
 use crate::policy::{Choice, HoldReason, Verdict};
 use crate::pool::LeaseAnswer;
 use crate::run::{Command, FailureClass, Progress, ReportKind, TaskStatus};
@@ -267,7 +268,7 @@ fn seen() -> BTreeSet<(String, String)> {
             if run.state.find("t[0]").is_none() {
                 continue;
             }
-            let mut run = Script::of(with(super::script::tasks(&["t"]), "t", |task| {
+            let mut run = Script::of(with(super::given::tasks(&["t"]), "t", |task| {
                 task.for_each = expression("[1]")
             }));
             run.queue("t[0]");

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::script::{Script, expression, tasks, with};
+use super::given::{expression, tasks, with};
+use super::script::Script;
 use crate::run::{RunStatus, TaskStatus};
 use crate::workflow::Template;
 
@@ -49,7 +50,7 @@ fn a_chain_runs_in_order_to_success() {
     run.expect(&["RunSubmitted", "RunAdmitted", "TaskReady a"], &["decide"]);
     run.queue("a")
         .expect(&["ChoiceMade", "TaskQueued a"], &["dispatch a 1.1"]);
-    run.report("a", super::script::SUCCESS)
+    run.report("a", super::given::SUCCESS)
         .expect(&["TaskSucceeded a", "TaskReady b"], &["decide"]);
     run.succeed("b")
         .expect(&["TaskSucceeded b", "RunSucceeded"], &[])

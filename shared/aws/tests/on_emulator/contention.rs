@@ -1,7 +1,6 @@
 //! Pools under many workers at once.
 
-mod world;
-
+use crate::world::World;
 use futures_util::future::join_all;
 use orchestrator_aws::pools::TablePools;
 use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
@@ -9,7 +8,6 @@ use orchestrator_core::policy::PoolDemand;
 use orchestrator_core::pool::{LeaseAnswer, LeaseRequest, WaiterOrder};
 use orchestrator_engine::ports::Pools;
 use orchestrator_engine::ports::pools::Taken;
-use world::World;
 
 const WORKERS: u32 = 16;
 const CAPACITY: u32 = 3;

@@ -1,7 +1,7 @@
 //! Runs through the engine on the adapters, several processes working on them.
 
-mod world;
-
+use crate::world::World;
+use crate::world::process::{Process, load, request, submit, success, task};
 use futures_util::future::join_all;
 use orchestrator_core::ids::AttemptKey;
 use orchestrator_core::policy::PoolDemand;
@@ -13,8 +13,6 @@ use orchestrator_engine::ports::{DueIndex, Journal, LeaseAudit, Pools, RunIndex}
 use orchestrator_engine::reclaim::Reclaimed;
 use orchestrator_engine::record;
 use serde_json::json;
-use world::World;
-use world::process::{Process, load, request, submit, success, task};
 
 /// Every event of a run.
 async fn events(process: &Process, run: orchestrator_core::ids::RunId) -> Vec<Event> {

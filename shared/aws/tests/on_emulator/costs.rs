@@ -1,13 +1,11 @@
 //! What runs cost, in units that are billed.
 
-mod world;
-
+use crate::world::World;
+use crate::world::process::{load, request, settings, success, task};
 use orchestrator_aws::meter::Counts;
 use orchestrator_aws::pools::UNLIMITED;
 use orchestrator_engine::ports::messages::{Body, Candidates};
 use serde_json::{Value, json};
-use world::World;
-use world::process::{load, request, settings, success, task};
 
 /// A chain of so many tasks, every hop one message: what the process counts.
 async fn chain(world: &World, length: usize, decides_in_turn: bool) -> Counts {

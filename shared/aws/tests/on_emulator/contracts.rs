@@ -1,7 +1,6 @@
 //! The adapters keep the contracts of their ports.
 
-mod world;
-
+use crate::world::World;
 use orchestrator_aws::cache::TableCache;
 use orchestrator_aws::idempotency::TableIdempotency;
 use orchestrator_aws::pools::TablePools;
@@ -9,7 +8,6 @@ use orchestrator_aws::rate_limits::TableRateLimits;
 use orchestrator_core::guard::RateLimits;
 use orchestrator_core::time::Timestamp;
 use orchestrator_testkit::contract;
-use world::World;
 
 #[tokio::test]
 async fn journals() {

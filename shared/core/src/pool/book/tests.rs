@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ids::NodeIx;
+use crate::ids::{NodeIx, RunId};
+use crate::pool::PoolUsage;
 
 fn key(node: u32) -> AttemptKey {
     AttemptKey {

@@ -1,7 +1,5 @@
 //! What the tests of the adapters share: an account of their own in an emulator, with everything a deployment has.
 
-#![allow(dead_code, reason = "every test program uses a part of it")]
-
 pub mod network;
 pub mod process;
 

@@ -1,10 +1,9 @@
 //! The cache on a server: the contract against a server of four commands, and what is sent to find ElastiCache.
 
-mod world;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::world::World;
 use orchestrator_aws::cache::RedisCache;
 use orchestrator_aws::cache::discovery::Discovery;
 use orchestrator_core::time::Timestamp;
@@ -12,7 +11,6 @@ use orchestrator_engine::ports::Cache;
 use orchestrator_testkit::contract;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use world::World;
 
 type Values = Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>;
 

@@ -1,7 +1,7 @@
 //! Attempts on their way to agents, and events on their way to the world.
 
-mod world;
-
+use crate::world::World;
+use crate::world::process::{Process, load, submit, task};
 use aws_sdk_batch::types::{
     ContainerProperties, FairsharePolicy, JobDefinitionType, JobDetail, KeyValuePair,
 };
@@ -12,8 +12,6 @@ use orchestrator_core::ids::RunId;
 use orchestrator_core::run::{Command, RunStatus};
 use orchestrator_engine::ports::messages::Body;
 use serde_json::{Value, json};
-use world::World;
-use world::process::{Process, load, submit, task};
 
 const QUEUE: &str = "gpu";
 
@@ -215,7 +213,7 @@ async fn ends_are_published_with_names_and_sequence() {
         .nth(1)
         .expect("a URL with an account")
         .to_owned();
-    let arn = format!("arn:aws:sqs:{}:{account}:seen", world::REGION);
+    let arn = format!("arn:aws:sqs:{}:{account}:seen", crate::world::REGION);
     let bridge = &world.clients.eventbridge;
     let pattern = json!({"source": ["master-orchestrator"]}).to_string();
     let rule = bridge

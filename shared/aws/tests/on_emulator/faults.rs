@@ -1,7 +1,8 @@
 //! Answers that are lost, services that refuse, calls that work in part.
 
-mod world;
-
+use crate::world::World;
+use crate::world::network::{Fate, Network, throttled};
+use crate::world::process::{Process, load, submit, task};
 use orchestrator_aws::pools::TablePools;
 use orchestrator_aws::table::Table;
 use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
@@ -14,9 +15,6 @@ use orchestrator_engine::ports::messages::{Body, Candidates, Message};
 use orchestrator_engine::ports::{Journal, Messages, Pools};
 use orchestrator_engine::record;
 use serde_json::json;
-use world::World;
-use world::network::{Fate, Network, throttled};
-use world::process::{Process, load, submit, task};
 
 /// Tries of one call by the SDK.
 const TRIES: usize = 4;

@@ -1,0 +1,10 @@
+//! The adapters against an emulator of AWS, or whatever `AWS_ENDPOINT_URL` names. Every test has an account of its own.
+
+mod agents;
+mod caches;
+mod contention;
+mod contracts;
+mod costs;
+mod faults;
+mod runs;
+mod world;
