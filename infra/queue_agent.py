@@ -19,8 +19,9 @@ import threading
 
 import boto3
 
-# Seconds a message stays hidden; renewed for as long as the program works.
+# Seconds a message stays hidden, and after how many of them that is renewed, for as long as the program works.
 HIDDEN_SECONDS = 120
+RENEWED_SECONDS = 40
 
 # Seconds one request waits for a message.
 WAIT_SECONDS = 20
@@ -61,7 +62,7 @@ class Agent:
 
     def keep_hidden(self, receipt: str, finished: threading.Event) -> None:
         """Keeps the message from being handed to somebody else."""
-        while not finished.wait(HIDDEN_SECONDS / 3):
+        while not finished.wait(RENEWED_SECONDS):
             self.sqs.change_message_visibility(
                 QueueUrl=self.tasks, ReceiptHandle=receipt, VisibilityTimeout=HIDDEN_SECONDS
             )

@@ -133,11 +133,19 @@ class JobTest(unittest.TestCase):
         self.assert_ended(tested, "FAILED", batch_job.NOT_STARTED, None)
         self.assertIn("CannotStartContainerError", tested.record["container"]["reason"])
 
-    def test_a_command_that_takes_too_long_is_asked_to_end_then_killed(self):
+    def test_a_command_that_takes_too_long_is_asked_to_end(self):
+        tested = program("sleep 1000", seconds=0.1)
+        tested.run()
+        self.assert_ended(tested, "FAILED", batch_job.TIMED_OUT, 143)
+
+    def test_a_command_that_does_not_end_when_asked_is_killed(self):
+        stubborn = program("trap '' TERM; echo ready > ready; while :; do sleep 0.01; done")
         with mock.patch.object(batch_job, "GRACE_SECONDS", 0.05):
-            stubborn = program("trap '' TERM; while :; do sleep 0.01; done", seconds=0.2)
-            stubborn.run()
-        self.assert_ended(stubborn, "FAILED", batch_job.TIMED_OUT, 137)
+            thread = self.in_background(stubborn)
+            eventually("the trap is set", lambda: any(self.folder.glob("job-*/ready")))
+            stubborn.stop("no longer needed", running_too=True)
+            thread.join(60)
+        self.assert_ended(stubborn, "FAILED", "no longer needed", 137)
 
     def test_a_command_that_ends_well_when_terminated_has_failed_all_the_same(self):
         tested = program("trap 'exit 0' TERM; echo ready > ready; while :; do sleep 0.01; done")

@@ -77,9 +77,21 @@ class QueueAgentTest(unittest.TestCase):
         self.assertEqual(said["type"], "TASK_SUCCESS")
 
     def test_a_task_stays_hidden_while_the_program_works(self):
-        with mock.patch.object(queue_agent, "HIDDEN_SECONDS", 1):
-            (said,) = self.work("sleep 2")
+        renewed = []
+        keep_hidden = queue_agent.Agent.keep_hidden
+
+        def counted(agent, receipt, finished):
+            renew = agent.sqs.change_message_visibility
+            with mock.patch.object(agent.sqs, "change_message_visibility", lambda **k: renewed.append(renew(**k))):
+                keep_hidden(agent, receipt, finished)
+
+        with (
+            mock.patch.object(queue_agent, "RENEWED_SECONDS", 0.05),
+            mock.patch.object(queue_agent.Agent, "keep_hidden", counted),
+        ):
+            (said,) = self.work("sleep 1")
         self.assertEqual(said["type"], "TASK_SUCCESS")
+        self.assertGreater(len(renewed), 0)
 
     def test_an_attempt_that_takes_too_long_is_ended_in_silence(self):
         self.assertEqual(self.work("sleep 100", {**self.envelope, "timeout_seconds": 0.2}), [])
