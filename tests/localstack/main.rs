@@ -14,7 +14,8 @@ mod api;
 mod deployment;
 mod proxy;
 mod workflows;
-#[path = "../../shared/aws/tests/world/mod.rs"]
+#[expect(dead_code, reason = "the tests of the adapters use more of it")]
+#[path = "../../shared/aws/tests/on_emulator/world/mod.rs"]
 mod world;
 
 mod batch;
