@@ -48,6 +48,10 @@ impl Api {
 
     /// What this function cannot do although the API has it.
     fn refuse(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Problem> {
+        if self.operations.is_some() && path.ends_with("/rollback") {
+            let detail = "this host cannot take a run back to a checkpoint (do a task and everything downstream of it again: POST /runs/RUN/tasks/TASK/rerun)";
+            return Some(Problem::new(Code::Unsupported, detail));
+        }
         // Unknown paths and methods are the API's own affair.
         let operation = route::find(method, path).ok()?.route.operation;
         if self.operations.is_some_and(|own| !own.contains(&operation)) {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// How long anything that has to happen may take.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Deliveries before a message goes to the dead letters.
 const RECEIVES_MAX: u32 = 4;
 /// Seconds until a message of a function that died comes again.

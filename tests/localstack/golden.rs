@@ -1,5 +1,5 @@
 //! The same requests to both hosts: the embedded server over a socket, and the function `intake`. Status, type and body are
-//! the same but for ids, times and places in the history. What differs is listed in `docs/deploy.md`.
+//! the same but for ids, times and places in the history. What differs is listed in `docs/http-api.md`.
 
 use serde_json::{Map, Value, json};
 use tests::requests::{Reply, Request};
@@ -66,6 +66,14 @@ impl Both {
         let [embedded, aws] = self.send(request).await;
         assert_eq!(embedded, aws, "{} {}", request.method, request.path);
         embedded
+    }
+
+    /// Sends a request to both that changes what the policy is asked about. The embedded host has decided when it answers;
+    /// on AWS the decision function is about to.
+    async fn same_status(&self, request: &Request<'_>) {
+        let [embedded, aws] = self.send(request).await;
+        assert_eq!((embedded.status, &embedded.kind), (aws.status, &aws.kind));
+        assert_eq!(embedded.status, 200, "{request:?}: {embedded:?}");
     }
 
     async fn await_status(&self, path: &str, status: &str) {
@@ -185,20 +193,20 @@ async fn every_route_gives_the_same_answer_on_both_hosts() {
     assert_eq!(types(&embedded), types(&aws));
 
     both.same(&post("{run}/pause")).await;
-    both.same(&post("{run}/resume")).await;
+    both.same_status(&post("{run}/resume")).await;
     let urgent = Request::new("PATCH", "{run}").json(r#"{"priority": 9}"#);
     both.same(&urgent).await;
     assert_eq!(both.same(&get("{run}")).await.body["priority"], 9);
-    both.same(&post("{run}/tasks/ask/approve")).await;
+    both.same_status(&post("{run}/tasks/ask/approve")).await;
     both.await_status("{run}", "SUCCESS").await;
     both.same(&get("{run}/tasks/last")).await;
-    both.same(&post("{run}/tasks/ask/rerun")).await;
+    both.same_status(&post("{run}/tasks/ask/rerun")).await;
     both.await_status("{run}/tasks/ask", "HELD").await;
     let reject = post("{run}/tasks/ask/reject").json(r#"{"reason": "not today"}"#);
-    both.same(&reject).await;
+    both.same_status(&reject).await;
     both.await_status("{run}", "FAILED").await;
     both.same(&get("{run}")).await;
-    both.same(&post("{run}/retry")).await;
+    both.same_status(&post("{run}/retry")).await;
     both.same(&post("{run}/cancel").json(r#"{"reason": "enough"}"#))
         .await;
     both.same(&get("{run}")).await;
@@ -330,8 +338,10 @@ async fn clients_see_their_own_runs_and_the_gateway_says_who_they_are() {
 
     let claims = json!({"jwt": {"claims": {"sub": "ann"}}});
     let take_back = format!("{run}/retry");
+    let back = format!("{run}/rollback");
     for (request, code) in [
         (Request::new("POST", &take_back), "run.not-retryable"),
+        (Request::new("POST", &back), "host.unsupported"),
         (Request::new("GET", &run), "request.no-route"),
     ] {
         let event = crate::api::event(&request, claims.clone());

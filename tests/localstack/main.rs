@@ -14,7 +14,7 @@ mod api;
 mod deployment;
 mod proxy;
 mod workflows;
-#[allow(dead_code, reason = "the tests of the adapters use more of it")]
+#[expect(dead_code, reason = "the tests of the adapters use more of it")]
 #[path = "../../shared/aws/tests/on_emulator/world/mod.rs"]
 mod world;
 

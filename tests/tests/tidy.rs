@@ -270,6 +270,21 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
         ],
     ),
     ("orchestrator", &["orchestrator-testkit", "proptest", "aws-"]),
+    (
+        "orchestrator-functions",
+        &[
+            "orchestrator-embedded",
+            "orchestrator-testkit",
+            "rusqlite",
+            "libsqlite3-sys",
+            // One TLS stack, and one HTTP client.
+            "native-tls",
+            "openssl",
+            "aws-lc-rs",
+            "reqwest",
+            "ureq",
+        ],
+    ),
 ];
 
 #[test]
@@ -288,7 +303,7 @@ fn dependencies_run_one_way() {
     }
     none(
         findings,
-        "core <- engine <- embedded <- cli; turn the feature off, or move the code outwards",
+        "core <- engine <- embedded <- cli, core <- engine <- aws <- functions; turn the feature off, or move the code outwards",
     );
 }
 
