@@ -6,7 +6,8 @@ use emulator::{Emulator, PACKAGES};
 
 use crate::counts::{Counts, of_unittest};
 use crate::report::{Report, Step};
-use crate::run::{program, quietly, root};
+use crate::run::{cargo, in_foreground, program, quietly, root};
+use crate::verbs;
 
 /// `cargo xtask emulator`.
 pub fn verb(options: &[&str]) -> Result<bool, String> {
@@ -62,6 +63,30 @@ pub fn unittest(python: impl AsRef<OsStr>, folder: &str, options: &[&str]) -> St
         counts,
         note: format!("{} tests", counts.passed),
         output: outcome.output,
+    }
+}
+
+/// `cargo xtask cost`.
+pub fn cost(options: &[&str]) -> Result<bool, String> {
+    let [tasks_max] = verbs::values(options, ["--max-tasks"])?;
+    Ok(or_complain(print_costs(tasks_max)))
+}
+
+fn print_costs(tasks_max: Option<&str>) -> Result<(), String> {
+    PACKAGES.install()?;
+    let mut command = cargo([
+        "run",
+        "--quiet",
+        "--package",
+        "orchestrator-aws",
+        "--example",
+        "cost",
+        "--",
+    ]);
+    command.args(tasks_max);
+    match in_foreground(&mut command) {
+        true => Ok(()),
+        false => Err("the costs could not be counted; what went wrong is above".to_owned()),
     }
 }
 

@@ -43,6 +43,7 @@ Usage: cargo xtask VERB [OPTIONS]
   emulator                   starts the emulator of AWS on a free port and prints its AWS_ENDPOINT_URL; Ctrl-C ends it
   emulator --install         makes the emulator's Python environment in the target folder, for tests that start one
   emulator --self-test       tests the emulator's own code
+  cost [--max-tasks N]       what tasks cost on AWS, counted on the emulator; runs of up to N tasks (default 1000)
   infra                      lints the templates of the AWS host; installs the linters on first use
   schema [--check]           writes the published schemas in docs/ again; with --check only says whether they differ
   help                       prints this
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         "dags" => verbs::dags(options),
         "examples" => verbs::no_options(options).map(|()| verbs::examples()),
         "emulator" => emulator::verb(options),
+        "cost" => emulator::cost(options),
         "infra" => verbs::no_options(options).map(|()| infra::verb()),
         "schema" => verbs::schema(options),
         other => Err(format!("unknown verb '{other}'")),

@@ -111,7 +111,10 @@ fn one_test<const N: usize>(name: &str, binary: &Path, settings: [(&str, Option<
 }
 
 /// The values of `--name value` options, in the order of the names.
-fn values<'a, const N: usize>(options: &[&'a str], names: [&str; N]) -> Result<[Option<&'a str>; N], String> {
+pub fn values<'a, const N: usize>(
+    options: &[&'a str],
+    names: [&str; N],
+) -> Result<[Option<&'a str>; N], String> {
     let mut values = [None; N];
     let mut rest = options.iter();
     while let Some(option) = rest.next() {

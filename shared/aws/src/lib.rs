@@ -1,6 +1,6 @@
 //! Master Orchestrator on AWS: the engine's ports on DynamoDB, SQS, EventBridge, Batch, S3 and ElastiCache.
 //!
-//! Start at [`host::AwsHost`], which puts all adapters together from the environment ([`env`]). [`table`] describes the one
+//! Start at [`host::AwsHost`], which puts all adapters together from the environment ([`mod@env`]). [`table`] describes the one
 //! DynamoDB table, [`messages::wire`] the messages, [`compute`] how attempts reach their agents. What AWS answers is told
 //! apart in one place, [`fault`]; what it costs is counted in [`meter`].
 
