@@ -50,8 +50,9 @@ impl Function {
             ..settings.api_intake()
         };
         let host = AwsHost::new(&config, &settings, clients);
-        // Who makes tasks ready leaves the decisions to the decision function.
-        let engine = host.into_engine(&config, settings, false).await?;
+        let engine = host
+            .into_engine(&config, settings, config.decides_in_turn)
+            .await?;
         Ok(Function {
             engine: Arc::new(engine),
             config: Arc::new(config),

@@ -22,8 +22,11 @@ pub const BATCH_AGENTS: &str = "ORCHESTRATOR_BATCH_AGENTS";
 pub const BUCKET: &str = "ORCHESTRATOR_BUCKET";
 /// Name or ARN of the event bus. Without it, nothing is published.
 pub const EVENT_BUS: &str = "ORCHESTRATOR_EVENT_BUS";
-/// Which events are published: `run`, `task` (the default: those of runs, and the ends of tasks) or `all`.
+/// Which events are published: `run` (the default), `task` (in addition the ends of tasks) or `all`.
 pub const EVENTS: &str = "ORCHESTRATOR_EVENTS";
+/// `true`: the function that makes tasks ready decides about them itself, in the same append; the function `decision` is
+/// left with what waited. `false` (the default): it decides about all of them.
+pub const DECIDES_IN_TURN: &str = "ORCHESTRATOR_DECIDES_IN_TURN";
 /// Secret that signs task tokens, at least 16 characters. Without it, one is drawn and kept in the table.
 pub const TOKEN_SECRET: &str = "ORCHESTRATOR_TOKEN_SECRET";
 /// The configuration: a path, or `s3://BUCKET/KEY`. Without it, the defaults hold.
@@ -35,7 +38,7 @@ pub const CACHE: &str = "ORCHESTRATOR_CACHE";
 pub const CACHE_USER: &str = "ORCHESTRATOR_CACHE_USER";
 
 /// All of them.
-pub const ALL: [&str; 14] = [
+pub const ALL: [&str; 15] = [
     TABLE,
     DECISIONS_QUEUE,
     TASK_EVENTS_QUEUE,
@@ -46,6 +49,7 @@ pub const ALL: [&str; 14] = [
     BUCKET,
     EVENT_BUS,
     EVENTS,
+    DECIDES_IN_TURN,
     TOKEN_SECRET,
     CONFIG,
     CACHE,
@@ -64,6 +68,7 @@ pub struct Config {
     pub bucket: Option<String>,
     pub event_bus: Option<String>,
     pub events: PublishedEvents,
+    pub decides_in_turn: bool,
     pub token_secret: Option<String>,
     pub config: Option<String>,
     pub cache: CachePlace,
@@ -93,9 +98,9 @@ pub type BatchTargets = BTreeMap<String, BatchTarget>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PublishedEvents {
     /// Those of runs as a whole.
+    #[default]
     Run,
     /// In addition the ends of tasks and of attempts.
-    #[default]
     Task,
     /// All.
     All,
@@ -184,6 +189,7 @@ impl Config {
             bucket: optional(BUCKET),
             event_bus: optional(EVENT_BUS),
             events: events(optional(EVENTS))?,
+            decides_in_turn: flag(DECIDES_IN_TURN, optional(DECIDES_IN_TURN))?,
             token_secret,
             config: optional(CONFIG),
             cache: cache(optional(CACHE), optional(CACHE_USER)),
@@ -200,6 +206,17 @@ fn events(value: Option<String>) -> Result<PublishedEvents, EnvError> {
         Some(other) => Err(EnvError {
             name: EVENTS,
             detail: format!("'{other}' is none of run, task and all"),
+        }),
+    }
+}
+
+fn flag(name: &'static str, value: Option<String>) -> Result<bool, EnvError> {
+    match value.as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(EnvError {
+            name,
+            detail: format!("'{other}' is neither true nor false"),
         }),
     }
 }
@@ -258,8 +275,9 @@ mod tests {
         assert_eq!((config.bucket, config.event_bus), (None, None));
         assert_eq!(
             (config.events, config.cache),
-            (PublishedEvents::Task, CachePlace::Table)
+            (PublishedEvents::Run, CachePlace::Table)
         );
+        assert!(!config.decides_in_turn);
         assert_eq!((config.agents, config.token_secret), (Agents::default(), None));
     }
 
@@ -306,6 +324,7 @@ mod tests {
             (TABLE, "", "not set"),
             (TOKEN_SECRET, "short", "16 characters"),
             (EVENTS, "some", "'some'"),
+            (DECIDES_IN_TURN, "yes", "'yes'"),
             (BATCH, "{", "agents-gpu"),
         ];
         for (name, value, says) in table {
