@@ -7,7 +7,7 @@ use aws_sdk_batch::types::{
 };
 use aws_sdk_eventbridge::types::Target;
 use orchestrator_aws::compute::batch::{JobChange, ORCHESTRATOR_INPUT, job_name};
-use orchestrator_aws::env::BatchTarget;
+use orchestrator_aws::env::{BatchTarget, PublishedEvents};
 use orchestrator_core::ids::RunId;
 use orchestrator_core::run::{Command, RunStatus};
 use orchestrator_engine::ports::messages::Body;
@@ -198,7 +198,8 @@ async fn envelopes_too_large_for_a_job_go_through_the_bucket() {
 
 #[tokio::test]
 async fn ends_are_published_with_names_and_sequence() {
-    let world = World::new().await;
+    let mut world = World::new().await;
+    world.config.events = PublishedEvents::Task;
     let queue = world
         .clients
         .sqs
