@@ -140,14 +140,23 @@ impl<P: Ports> Engine<P> {
     pub async fn drive<T>(
         &self,
         run: RunId,
+        step: impl AsyncFnMut(&mut Session) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.drive_after(run, Vec::new(), step).await
+    }
+
+    /// The same after a turn that lost its race with leases in hand: `taken`.
+    pub(crate) async fn drive_after<T>(
+        &self,
+        run: RunId,
+        mut taken: Vec<AttemptKey>,
         mut step: impl AsyncFnMut(&mut Session) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut taken = Vec::new();
         for _ in 0..CONFLICTS_MAX {
             let mut session = self.session(run).await?;
             session.now = self.ports.clock().now();
             session.wakes.begin(&session.state);
-            session.note_taken(std::mem::take(&mut taken));
+            session.note_taken(taken.iter().copied());
             let result = match step(&mut session).await {
                 Ok(result) => result,
                 Err(error) => {
@@ -161,8 +170,9 @@ impl<P: Ports> Engine<P> {
             };
             match self.commit(&mut session).await {
                 Ok(()) => {
+                    let told = self.ask_again(&session, taken).await;
                     self.ports.session_cache().put(session);
-                    return Ok(result);
+                    return told.map(|()| result);
                 }
                 Err(Error::Journal(journal::Error::Conflict { .. })) => taken = session.taken,
                 Err(error) => {
@@ -175,6 +185,20 @@ impl<P: Ports> Engine<P> {
             run,
             tries: CONFLICTS_MAX,
         })
+    }
+
+    /// A turn that lost its race may have asked for other slots, and got them at once, for what stands in line according to
+    /// the run: nobody else would tell it.
+    async fn ask_again(&self, session: &Session, mut taken: Vec<AttemptKey>) -> Result<(), Error> {
+        let state = session.state();
+        taken.retain(|key| match key.is_admission() {
+            true => state.status == RunStatus::Pending,
+            false => effects::holds(state, *key) && state.node(key.node).waits_for_pool(),
+        });
+        if taken.is_empty() {
+            return Ok(());
+        }
+        Ok(self.ports.messages().send(effects::granted(taken)).await?)
     }
 
     /// Stores a new run and carries out what it made due.

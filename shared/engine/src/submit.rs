@@ -77,8 +77,7 @@ impl<P: Ports> Engine<P> {
     /// The request was carried out before: the slots just taken for it are given back unless the run holds them, and
     /// whatever it still owes is sent again, because the first request may have died on the way.
     async fn submitted_before(&self, run: RunId, taken: Vec<AttemptKey>) -> Result<(), Error> {
-        self.drive(run, async |session: &mut Session| {
-            session.note_taken(taken.iter().copied());
+        self.drive_after(run, taken, async |session: &mut Session| {
             session.owe_everything();
             Ok(())
         })

@@ -11,10 +11,14 @@ fn a_seed_does_the_same_again() {
 }
 
 /// Seed, and what went wrong under it.
-const REGRESSIONS: [(u64, &str); 2] = [
+const REGRESSIONS: [(u64, &str); 3] = [
     (
         171,
         "a task ran with the slots that a lost turn had taken for it under another choice, and was counted under its own",
+    ),
+    (
+        91_224,
+        "a repeated submission asked for other slots for a task in line, got them, and nobody told the task",
     ),
     (
         9,
