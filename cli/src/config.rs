@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 use crate::args::Global;
 use crate::commands::Submission;
 use crate::exit::{Exit, Failure};
+use crate::telemetry;
 
 /// A configuration and where it was found.
 #[derive(Debug)]
@@ -126,6 +127,7 @@ impl Config {
         let (runs_per_client, ageing_ms, rate_limits) =
             (settings.intake.runs_max, settings.ageing_ms, settings.intake.rate);
         let options = StartOptions {
+            export: telemetry::export(&settings.telemetry),
             base_dir,
             agents: settings.agents,
             limits: settings.attempts,

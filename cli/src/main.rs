@@ -10,6 +10,7 @@ mod follow;
 mod host;
 mod log;
 mod output;
+mod telemetry;
 
 use std::process::ExitCode;
 

@@ -58,7 +58,7 @@ fn drive(orchestrator: &Orchestrator, workflow: &Arc<Workflow>, plan: &Plan) -> 
         inputs: Arc::clone(&nothing),
         metadata: Arc::clone(&nothing),
         priority: None,
-        traceparent: None,
+        trace: Default::default(),
         needs_admission: false,
     };
     let requests: Vec<Request> = (0..runs).map(request).collect();

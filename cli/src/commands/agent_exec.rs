@@ -41,6 +41,10 @@ struct Envelope {
     #[serde(default)]
     traceparent: Option<String>,
     #[serde(default)]
+    tracestate: Option<String>,
+    #[serde(default)]
+    baggage: Option<String>,
+    #[serde(default)]
     timeout_seconds: Option<f64>,
     #[serde(default)]
     checkpoint: Option<Value>,
@@ -117,10 +121,17 @@ fn work(
         .env(env_vars::ORCHESTRATOR_TASK_ID, &envelope.task_id)
         .env(env_vars::ORCHESTRATOR_ATTEMPT, envelope.attempt.to_string())
         .stdin(Stdio::from(stdin));
-    match &envelope.traceparent {
-        Some(traceparent) => command.env(env_vars::TRACEPARENT, traceparent),
-        None => command.env_remove(env_vars::TRACEPARENT),
-    };
+    let trace = [
+        (env_vars::TRACEPARENT, &envelope.traceparent),
+        (env_vars::TRACESTATE, &envelope.tracestate),
+        (env_vars::BAGGAGE, &envelope.baggage),
+    ];
+    for (name, value) in trace {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     let (noticed, notices) = mpsc::channel();
     watch::hear_signals(noticed.clone()).map_err(lost)?;
     let child = watch::start(&mut command).map_err(|cause| {

@@ -25,6 +25,7 @@ use crate::follow::board::Board;
 use crate::follow::{self, Ended, Events};
 use crate::host::{self, Host};
 use crate::output::{Output, Page, text};
+use crate::telemetry;
 
 /// Events in flight between their source and the screen.
 const EVENTS_BUFFERED: usize = 1_024;
@@ -58,10 +59,15 @@ fn run_here(
     quiet: bool,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let request = Request::post("/workflows")
-        .header("content-type", "application/json")
-        .body(Bytes::from(submission.to_json()))
-        .expect("the request is well-formed");
+    let mut request = Request::post("/workflows").header("content-type", "application/json");
+    for (name, value) in telemetry::inherited() {
+        request = request.header(name, value);
+    }
+    let request = request.body(Bytes::from(submission.to_json())).map_err(|error| {
+        Failure::usage(format!(
+            "the trace context in the environment cannot be sent: {error}"
+        ))
+    })?;
     let submitted: SubmittedView =
         client::read(&runtime.block_on(host.ask(request))).map_err(|failure| submission.locate(failure))?;
     for warning in &submitted.warnings {

@@ -10,6 +10,7 @@ use crate::args::{Global, SubmitArgs};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, text};
+use crate::telemetry;
 
 /// Submits the workflow.
 pub fn run(global: &Global, args: &SubmitArgs, output: &Output) -> Result<Exit, Failure> {
@@ -45,7 +46,15 @@ pub fn run(global: &Global, args: &SubmitArgs, output: &Output) -> Result<Exit, 
 
 /// Sends a submission.
 pub fn send(client: &Client, submission: &Submission, key: Option<&str>) -> Result<SubmittedView, Failure> {
-    let headers: Vec<(&str, &str)> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
+    let inherited = telemetry::inherited();
+    let inherited = inherited
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers: Vec<(&str, &str)> = key
+        .map(|key| ("idempotency-key", key))
+        .into_iter()
+        .chain(inherited)
+        .collect();
     let body = Bytes::from(submission.to_json());
     let answer = client.call(Method::POST, "/workflows", &headers, body);
     answer.map_err(|failure| submission.locate(failure))

@@ -86,7 +86,7 @@ mod tests {
             inputs: Arc::new(json!({})),
             metadata: Arc::new(json!({})),
             priority: None,
-            traceparent: None,
+            trace: Default::default(),
             needs_admission: false,
         };
         let definition = Blob {

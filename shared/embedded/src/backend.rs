@@ -16,6 +16,7 @@ use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::{Clock as _, Idempotency as _, RateLimits as _};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
+use orchestrator_engine::trace::Tracer;
 use orchestrator_engine::views::{LeaseView, PoolList, PoolView, Replay};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -131,6 +132,10 @@ impl Backend for HostBackend {
 
     fn intake(&self) -> &Intake {
         &self.intake
+    }
+
+    fn tracer(&self) -> Option<&Tracer> {
+        self.hosted.orchestrator.tracer()
     }
 
     async fn submit(&self, request: Request) -> Result<(), Error> {

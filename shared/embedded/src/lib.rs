@@ -13,6 +13,7 @@ mod clock;
 #[cfg(test)]
 mod contracts;
 mod data_dir;
+pub mod exporter;
 pub mod host;
 mod options;
 mod orchestrator;
@@ -24,6 +25,7 @@ mod workers;
 pub use backend::{Changes, HostBackend, ReadOnlyBackend};
 pub use clock::SystemClock;
 pub use data_dir::{DataDir, DataDirError, Owner, Ownership};
+pub use exporter::{Exported, Exporter};
 pub use host::{Change, PoolView, Recovered, Stats};
 pub use options::{StartOptions, TakesUp};
 pub use orchestrator::{Orchestrator, StartError};

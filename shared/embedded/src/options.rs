@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use orchestrator_core::policy::Policy;
 use orchestrator_engine::settings::{Agent, AttemptLimits};
+use orchestrator_engine::trace::Export;
 
 /// What an orchestrator is started with.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct StartOptions {
     pub takes_up: TakesUp,
     /// One point of priority outweighs this much waiting for a pool, milliseconds.
     pub ageing_ms: u64,
+    /// How traces are exported; `None`: they are not.
+    pub export: Option<Export>,
 }
 
 /// Which of the unfinished runs in the data directory go on.
@@ -56,6 +59,7 @@ impl StartOptions {
             dispatches: true,
             takes_up: TakesUp::KnownAgents,
             ageing_ms: 60_000,
+            export: None,
         }
     }
 }

@@ -14,17 +14,20 @@ use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
 use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::error::{Error, HostError};
+use orchestrator_engine::observe::Telemetry;
 use orchestrator_engine::ports::Idempotency;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::settings;
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
+use orchestrator_engine::trace::{Sink, Tracer};
 use tokio::sync::{Semaphore, broadcast, oneshot};
 
 use crate::agents::compute::Setup;
 use crate::agents::{LocalCompute, kill_orphans};
 use crate::clock::SystemClock;
 use crate::data_dir::{DataDir, DataDirError, Owner, Ownership};
+use crate::exporter::Exporter;
 use crate::host::input::{Inbox, Input};
 use crate::host::journal::GroupJournal;
 use crate::host::pools::LocalPools;
@@ -68,10 +71,20 @@ pub struct Orchestrator {
     policy: Arc<Policy>,
     tokens: TokenKey,
     recovered: Recovered,
+    traces: Option<Traces>,
     ownership: Ownership,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Who records spans, and who sends them.
+#[derive(Debug)]
+struct Traces {
+    tracer: Arc<Tracer>,
+    exporter: Arc<Exporter>,
+}
+
+/// Turns and dispatches that take less have no span of their own: their time would be 0.
+const WORK_MS_MIN: u64 = 1;
 /// Requests answered at a time; further ones wait.
 const REQUESTS_MAX: usize = 10_000;
 /// Changes a subscriber may be behind before it misses some.
@@ -127,6 +140,14 @@ impl Orchestrator {
             dispatches: options.dispatches,
             path: options.path,
         };
+        let traces = options.export.map(|export| {
+            let exporter = Exporter::start(export.clone());
+            let sink: Arc<dyn Sink> = Arc::clone(&exporter) as _;
+            Traces {
+                tracer: Arc::new(Tracer::new(&export, sink, WORK_MS_MIN)),
+                exporter,
+            }
+        });
         let (sender, receiver) = channel();
         let inbox = Inbox::new(sender);
         let (changes, _) = broadcast::channel(CHANGES_MAX);
@@ -141,6 +162,7 @@ impl Orchestrator {
             ageing_ms: options.ageing_ms,
             active,
             other_agents,
+            tracer: traces.as_ref().map(|traces| Arc::clone(&traces.tracer)),
         };
         let (ready, is_ready) = sync_channel(1);
         let thread = thread::Builder::new()
@@ -158,6 +180,7 @@ impl Orchestrator {
             policy: options.policy,
             tokens,
             recovered,
+            traces,
             ownership,
             thread: Mutex::new(Some(thread)),
         })
@@ -176,6 +199,16 @@ impl Orchestrator {
     /// The key that signs task tokens.
     pub fn tokens(&self) -> &TokenKey {
         &self.tokens
+    }
+
+    /// Who records spans; `None`: there are no traces.
+    pub fn tracer(&self) -> Option<&Tracer> {
+        Some(&*self.traces.as_ref()?.tracer)
+    }
+
+    /// Who sends them.
+    pub fn exporter(&self) -> Option<&Exporter> {
+        Some(&*self.traces.as_ref()?.exporter)
     }
 
     /// The data directory.
@@ -270,6 +303,9 @@ impl Orchestrator {
         {
             tracing::error!("the engine's thread had panicked");
         }
+        if let Some(exporter) = self.exporter() {
+            exporter.stop();
+        }
     }
 
     async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Result<T, HostError> {
@@ -309,6 +345,7 @@ struct Parts {
     ageing_ms: u64,
     active: Vec<RunId>,
     other_agents: Vec<RunId>,
+    tracer: Option<Arc<Tracer>>,
 }
 
 impl Parts {
@@ -336,7 +373,8 @@ impl Parts {
             decisions_max: DECISIONS_MAX,
             ageing_ms: self.ageing_ms,
         };
-        let engine = Engine::new(ports, self.policy, self.tokens, options);
+        let engine = Engine::new(ports, self.policy, self.tokens, options)
+            .watched_by(Telemetry { tracer: self.tracer });
         let mut recovered = host::recover(&engine, self.active, dispatches)
             .now_or_never()
             .expect("loading waits for nothing on this host");

@@ -26,7 +26,7 @@ fn request() -> Request {
         inputs: Arc::new(json!({})),
         metadata: Arc::new(json!({})),
         priority: None,
-        traceparent: None,
+        trace: Default::default(),
         needs_admission: false,
     }
 }

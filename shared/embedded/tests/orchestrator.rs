@@ -85,7 +85,7 @@ fn request(tasks: &Value) -> Request {
         inputs: Arc::new(json!({})),
         metadata: Arc::new(json!({})),
         priority: None,
-        traceparent: None,
+        trace: Default::default(),
         needs_admission: false,
     }
 }

@@ -14,6 +14,7 @@ use orchestrator_core::workflow::Workflow;
 use crate::effects;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::observe::Tracing;
 use crate::ports::event_bus::Committed;
 use crate::ports::journal::{self, Append, Blob};
 use crate::ports::run_index::RunSummary;
@@ -37,6 +38,10 @@ pub struct Session {
     /// Leases taken for this turn; those the run does not end up holding are given back.
     taken: Vec<AttemptKey>,
     wakes: Wakes,
+    /// What the turn is for, in a word.
+    pub(crate) use_case: &'static str,
+    /// The trace of the run, if it is exported.
+    pub(crate) tracing: Option<Box<Tracing>>,
 }
 
 impl Session {
@@ -57,6 +62,8 @@ impl Session {
             blobs: vec![definition],
             taken: Vec::new(),
             wakes: Wakes::default(),
+            use_case: "submit",
+            tracing: None,
         }
     }
 
@@ -250,6 +257,13 @@ impl<P: Ports> Engine<P> {
 
     /// Appends what the session has decided, then carries out what is due.
     async fn commit(&self, session: &mut Session) -> Result<(), Error> {
+        let appended = session.pending().len();
+        let result = self.append_and_carry_out(session).await;
+        self.observe_turn(session, appended, &result);
+        result
+    }
+
+    async fn append_and_carry_out(&self, session: &mut Session) -> Result<(), Error> {
         let at = session.now;
         let events = std::mem::take(&mut session.outcome.events);
         let effects = std::mem::take(&mut session.outcome.effects);
@@ -279,7 +293,9 @@ impl<P: Ports> Engine<P> {
                 status: state.status,
                 state,
             };
-            self.ports.event_bus().publish(committed).await?;
+            let published = self.ports.event_bus().publish(committed).await;
+            self.observe(session, at, &events);
+            published?;
         }
         let taken = std::mem::take(&mut session.taken);
         let kept = self.carry_out(session, effects, taken).await?;

@@ -14,7 +14,7 @@ use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::ports::compute::Dispatch;
 use crate::ports::messages::{Body, Candidates, Message};
-use crate::ports::{Compute, Messages, Pools, Ports};
+use crate::ports::{Clock, Compute, Messages, Pools, Ports};
 
 impl<P: Ports> Engine<P> {
     /// Carries out the effects that later events of the same append have not overtaken, in an order that never hands out a
@@ -46,7 +46,10 @@ impl<P: Ports> Engine<P> {
         }
         if !due.dispatches.is_empty() {
             let dispatches = self.envelopes(session, due.dispatches, &mut messages);
+            let keys: Vec<AttemptKey> = dispatches.iter().map(|dispatch| dispatch.key).collect();
+            let began = self.ports.clock().now();
             self.ports.compute().dispatch(dispatches).await?;
+            self.observe_dispatch(session, &keys, began);
         }
         if !messages.is_empty() {
             self.ports.messages().send(messages).await?;
@@ -80,7 +83,7 @@ impl<P: Ports> Engine<P> {
         let (state, is_repeat) = (session.state(), session.recovers());
         let mut dispatches = Vec::with_capacity(keys.len());
         for key in keys {
-            match Envelope::of(state, key, self.tokens.sign(key)) {
+            match Envelope::of(state, key, self.tokens.sign(key), self.carrier_of(session, key)) {
                 Ok(envelope) => {
                     let choice = state
                         .choice_of(key.node)

@@ -8,6 +8,7 @@ use orchestrator_core::policy::Policy;
 use orchestrator_core::workflow::Workflow;
 
 use crate::error::Error;
+use crate::observe::Telemetry;
 use crate::ports::{Journal, Ports, journal};
 use crate::token::TokenKey;
 
@@ -19,6 +20,7 @@ pub struct Engine<P> {
     pub(crate) policy: Arc<Policy>,
     pub(crate) tokens: TokenKey,
     pub(crate) options: Options,
+    pub(crate) telemetry: Telemetry,
     definitions: Mutex<BTreeMap<[u8; 32], Arc<Workflow>>>,
 }
 
@@ -49,8 +51,20 @@ impl<P: Ports> Engine<P> {
             policy,
             tokens,
             options,
+            telemetry: Telemetry::default(),
             definitions: Mutex::default(),
         }
+    }
+
+    /// The same engine, watched.
+    #[must_use]
+    pub fn watched_by(self, telemetry: Telemetry) -> Engine<P> {
+        Engine { telemetry, ..self }
+    }
+
+    /// Who watches it.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// The host's ports.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::env_vars;
 use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
 use orchestrator_core::policy::Overrides;
-use orchestrator_core::run::{RunState, TaskStatus};
+use orchestrator_core::run::{Carrier, RunState, TaskStatus};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -44,19 +45,32 @@ pub struct Envelope {
     pub timeout_seconds: Option<f64>,
     /// The last checkpoint the task reported; `null` when there is none.
     pub checkpoint: Option<Arc<Value>>,
-    /// W3C trace context of the run.
+    /// W3C trace context of the attempt: the parent of the agent's own spans.
     pub traceparent: Option<String>,
+    /// W3C `tracestate` of the request.
+    pub tracestate: Option<String>,
+    /// W3C `baggage` of the request.
+    pub baggage: Option<String>,
     /// Proves to the API that a report comes from this attempt's agent.
     pub token: String,
 }
 
 impl Envelope {
+    /// The trace context as environment variables; in lower case they are the names of HTTP headers.
+    pub fn trace_variables(&self) -> [(&'static str, Option<&str>); 3] {
+        [
+            (env_vars::TRACEPARENT, self.traceparent.as_deref()),
+            (env_vars::TRACESTATE, self.tracestate.as_deref()),
+            (env_vars::BAGGAGE, self.baggage.as_deref()),
+        ]
+    }
+
     /// The envelope of a live attempt.
     ///
     /// # Errors
     /// With the reference that has no value; the run checks references before the task becomes ready, so this is a
     /// change of its inputs under it.
-    pub fn of(state: &RunState, key: AttemptKey, token: String) -> Result<Envelope, String> {
+    pub fn of(state: &RunState, key: AttemptKey, token: String, trace: Carrier) -> Result<Envelope, String> {
         let node = state.node(key.node);
         let task = state.task_of(key.node);
         let choice = state.choice_of(key.node).ok_or("the attempt has no choice")?;
@@ -95,7 +109,9 @@ impl Envelope {
             overrides: choice.overrides.clone(),
             timeout_seconds: choice.timeout_ms.map(|millis| millis as f64 / 1000.0),
             checkpoint: node.checkpoint.clone(),
-            traceparent: state.submission.traceparent.clone(),
+            traceparent: trace.parent,
+            tracestate: trace.state,
+            baggage: trace.baggage,
             token,
         })
     }

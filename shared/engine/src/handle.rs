@@ -16,6 +16,7 @@ impl<P: Ports> Engine<P> {
     /// When nothing is known to have been done; deliver the messages again if the error is transient.
     pub async fn handle(&self, run: RunId, bodies: &[Body]) -> Result<(), Error> {
         self.drive(run, async |session: &mut Session| {
+            session.use_case = bodies.first().map_or("", use_case);
             for body in bodies {
                 self.handle_one(session, body).await?;
             }
@@ -30,6 +31,7 @@ impl<P: Ports> Engine<P> {
     /// When the run refuses it, or cannot be read or written.
     pub async fn operate(&self, run: RunId, command: Command) -> Result<(), Error> {
         self.drive(run, async |session: &mut Session| {
+            session.use_case = "operate";
             session.execute(command.clone())?;
             self.decide_in_turn(session).await
         })
@@ -75,6 +77,17 @@ impl<P: Ports> Engine<P> {
             self.answer(session, &Candidates::Ready).await?;
         }
         Ok(())
+    }
+}
+
+/// The name of what a message asks for.
+fn use_case(body: &Body) -> &'static str {
+    match body {
+        Body::Admit => "admit",
+        Body::Decide(_) => "decision",
+        Body::Reports(_) | Body::Said(_) => "task_events",
+        Body::Tick => "timer",
+        Body::Recover => "recover",
     }
 }
 

@@ -4,7 +4,7 @@
 //! run, [`handle`] takes messages, both go through the loop in [`drive`]. Nothing here knows a database, a queue or a
 //! runtime.
 //!
-//! Reading order: [`drive`], [`decision`], [`handle`], [`effects`], then [`ports`] and [`record`].
+//! Reading order: [`drive`], [`decision`], [`handle`], [`effects`], then [`ports`] and [`record`]; [`trace`] and [`observe`] watch.
 
 // Hosts poll these futures on one thread or with concrete types; no caller needs them boxed or `Send` by contract.
 #![expect(async_fn_in_trait)]
@@ -20,6 +20,7 @@ pub mod env_vars;
 pub mod envelope;
 pub mod error;
 pub mod handle;
+pub mod observe;
 pub mod ports;
 pub mod reclaim;
 pub mod record;
@@ -27,5 +28,6 @@ pub mod settings;
 pub mod submit;
 pub mod sweep;
 pub mod token;
+pub mod trace;
 pub mod views;
 mod wakes;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orchestrator_core::ids::{AttemptKey, RunId};
-use orchestrator_core::run::Submission;
+use orchestrator_core::run::{Carrier, Submission};
 use orchestrator_core::workflow::Workflow;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -32,7 +32,7 @@ pub struct Request {
     /// Priority of the run.
     pub priority: Option<u8>,
     /// Trace context of the request.
-    pub traceparent: Option<String>,
+    pub trace: Carrier,
     /// Whether the client has a concurrent-run limit.
     pub needs_admission: bool,
 }
@@ -52,7 +52,7 @@ impl<P: Ports> Engine<P> {
             inputs: request.inputs,
             metadata: request.metadata,
             priority: request.priority,
-            traceparent: request.traceparent,
+            trace: request.trace,
             needs_admission: request.needs_admission,
         };
         let definition = Blob {
@@ -78,6 +78,7 @@ impl<P: Ports> Engine<P> {
     /// whatever it still owes is sent again, because the first request may have died on the way.
     async fn submitted_before(&self, run: RunId, taken: Vec<AttemptKey>) -> Result<(), Error> {
         self.drive_after(run, taken, async |session: &mut Session| {
+            session.use_case = "submit";
             session.owe_everything();
             Ok(())
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use orchestrator_core::ids::{NodeIx, RunId};
 use orchestrator_core::policy::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
-use orchestrator_core::run::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::run::{Carrier, Event, Failure, FailureClass, Progress, SkipReason, Submission};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::{OnDenied, ResourceClass};
 use orchestrator_engine::record;
@@ -110,7 +110,11 @@ fn submission(random: &mut Random) -> Submission {
         inputs: Arc::new(value(random, 2)),
         metadata: Arc::new(json!({"urgent": true})),
         priority: random.chance(500).then_some(10),
-        traceparent: random.chance(500).then(|| text(random)),
+        trace: Carrier {
+            parent: random.chance(500).then(|| text(random)),
+            state: random.chance(500).then(|| text(random)),
+            baggage: random.chance(500).then(|| text(random)),
+        },
         needs_admission: random.chance(500),
     }
 }

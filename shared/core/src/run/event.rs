@@ -198,10 +198,21 @@ pub struct Submission {
     pub metadata: Arc<Value>,
     /// Priority of the run, 1 to 10.
     pub priority: Option<u8>,
-    /// W3C `traceparent` of the request, so that the trace survives queues and restarts.
-    pub traceparent: Option<String>,
+    /// Trace context of the request, so that the trace survives queues and restarts.
+    pub trace: Carrier,
     /// Whether the run has to wait for a place under its client's concurrent-run limit.
     pub needs_admission: bool,
+}
+
+/// What a request carries about the trace it is part of, in W3C form. Kept as it came; the engine reads it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Carrier {
+    /// `traceparent`: trace, span of the caller, whether the trace is sampled.
+    pub parent: Option<String>,
+    /// `tracestate`: what other tracing systems want to be handed on.
+    pub state: Option<String>,
+    /// `baggage`: names and values for everybody downstream.
+    pub baggage: Option<String>,
 }
 
 /// Progress of an attempt.

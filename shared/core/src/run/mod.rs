@@ -42,7 +42,7 @@ mod turn;
 pub use command::{Answer, Command, Report, ReportKind};
 pub use decide::{decide, submit};
 pub use effect::Effect;
-pub use event::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
+pub use event::{Carrier, Event, Failure, FailureClass, Progress, SkipReason, Submission};
 pub use rejection::Rejection;
 pub use state::{Node, RunState};
 pub use status::{RunStatus, TaskStatus};

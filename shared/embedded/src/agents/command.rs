@@ -134,10 +134,12 @@ impl Surroundings {
             .stdout(writer.try_clone()?)
             .stderr(Stdio::from(writer))
             .process_group(0);
-        match &envelope.traceparent {
-            Some(traceparent) => command.env(env_vars::TRACEPARENT, traceparent),
-            None => command.env_remove(env_vars::TRACEPARENT),
-        };
+        for (name, value) in envelope.trace_variables() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         Ok(command)
     }
 }

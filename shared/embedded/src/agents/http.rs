@@ -72,8 +72,10 @@ impl HttpClient {
             .post(url)
             .header("content-type", "application/json")
             .header("idempotency-key", idempotency_key(envelope));
-        if let Some(traceparent) = &envelope.traceparent {
-            request = request.header("traceparent", traceparent);
+        for (name, value) in envelope.trace_variables() {
+            if let Some(value) = value {
+                request = request.header(name.to_ascii_lowercase(), value);
+            }
         }
         let request = request
             .config()

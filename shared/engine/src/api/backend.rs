@@ -15,6 +15,7 @@ use crate::ports::idempotency::{Claim, Claimed};
 use crate::ports::{Journal, RunIndex};
 use crate::submit::Request;
 use crate::token::TokenKey;
+use crate::trace::Tracer;
 use crate::views::{PoolList, Replay};
 
 /// A host as the API sees it.
@@ -44,6 +45,11 @@ pub trait Backend {
 
     /// What is let in.
     fn intake(&self) -> &Intake;
+
+    /// Who records spans; `None`: nobody does.
+    fn tracer(&self) -> Option<&Tracer> {
+        None
+    }
 
     /// Stores a run and starts it. A run that exists already is left as it is.
     ///

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, HeaderName};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request};
+use orchestrator_core::run::Carrier;
 
 use super::access::{Access, Caller};
 use super::backend::Backend;
@@ -11,10 +12,14 @@ use super::problem::{Code, Problem};
 use super::query::short;
 use super::response::{self, Answer};
 use super::route::{self, Matched, Mismatch, Operation};
+use super::traced::Traced;
 use super::{events, operations, policies, reports, runs, system, tasks, workflows};
 
 /// Names a request in logs; taken from the caller or made up, and sent back.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Names what the request belongs to in the caller's eyes; sent back as it came.
+pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 const REQUEST_ID_LENGTH_MAX: usize = 128;
 
@@ -25,6 +30,7 @@ pub(super) struct Asked<'a, B> {
     pub matched: &'a Matched<'a>,
     pub parts: &'a Parts,
     pub body: &'a Bytes,
+    pub trace: Carrier,
 }
 
 /// Answers a request. Never fails: whatever goes wrong is an answer too.
@@ -37,14 +43,19 @@ pub async fn handle<B: Backend>(backend: &B, access: &Access, request: Request<B
             HeaderValue::from_str(&made).expect("a run id is letters and digits")
         }
     };
-    let mut answer = match answer(backend, access, &parts, &body).await {
+    let traced = Traced::begin(backend, &parts);
+    let mut answer = match answer(backend, access, &parts, &body, traced.carrier()).await {
         Ok(answer) => answer,
         Err(problem) => response::problem(&problem),
     };
+    traced.end(backend, &parts, &answer).await;
     if parts.method == Method::HEAD {
         *answer.body_mut() = Bytes::new();
     }
     answer.headers_mut().insert(REQUEST_ID, request_id);
+    if let Some(given) = parts.headers.get(&CORRELATION_ID).filter(|id| is_printable(id)) {
+        answer.headers_mut().insert(CORRELATION_ID, given.clone());
+    }
     answer
 }
 
@@ -53,6 +64,7 @@ async fn answer<B: Backend>(
     access: &Access,
     parts: &Parts,
     body: &Bytes,
+    trace: Carrier,
 ) -> Result<Answer, Problem> {
     let matched = match route::find(&parts.method, parts.uri.path()) {
         Ok(matched) => matched,
@@ -76,6 +88,7 @@ async fn answer<B: Backend>(
         matched: &matched,
         parts,
         body,
+        trace,
     };
     match matched.route.operation {
         Operation::SubmitWorkflow => workflows::submit(asked).await,

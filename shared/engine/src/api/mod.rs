@@ -23,10 +23,11 @@ pub mod runs;
 pub mod submission;
 pub mod system;
 pub mod tasks;
+mod traced;
 pub mod workflows;
 
 pub use access::{Access, Caller, Role};
 pub use backend::{Backend, Intake};
-pub use handle::{REQUEST_ID, handle};
+pub use handle::{CORRELATION_ID, REQUEST_ID, handle};
 pub use problem::{Code, Problem};
 pub use route::{ROUTES, Route};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use http::header::LOCATION;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use orchestrator_core::ids::RunId;
-use orchestrator_core::run::Rejection;
+use orchestrator_core::run::{Carrier, Rejection};
 use orchestrator_core::workflow::{Limits, Workflow, parse, typed};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ pub(super) async fn submit<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Pr
         let needs_admission = need_place(&asked, &submitted).await?;
         asked
             .backend
-            .submit(submitted.request(run, needs_admission, &asked.parts.headers))
+            .submit(submitted.request(run, needs_admission, asked.trace.clone()))
             .await?;
     }
     Ok(created(run, replayed, submitted))
@@ -252,8 +252,7 @@ impl Submitted {
         })
     }
 
-    fn request(&self, run: RunId, needs_admission: bool, headers: &HeaderMap) -> Request {
-        let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    fn request(&self, run: RunId, needs_admission: bool, trace: Carrier) -> Request {
         Request {
             run,
             workflow: Arc::clone(&self.workflow),
@@ -262,9 +261,7 @@ impl Submitted {
             inputs: Arc::new(self.inputs.clone()),
             metadata: Arc::new(self.metadata.clone()),
             priority: self.priority,
-            traceparent: traceparent
-                .filter(|value| is_traceparent(value))
-                .map(str::to_owned),
+            trace,
             needs_admission,
         }
     }
@@ -367,14 +364,4 @@ fn object(name: &str, value: Option<Value>) -> Result<Map<String, Value>, Proble
 
 fn faults(problems: &[orchestrator_core::workflow::Problem]) -> Problem {
     Problem::dsl(problems.iter().map(Fault::of).collect())
-}
-
-/// `00-32 hex-16 hex-2 hex`, see <https://www.w3.org/TR/trace-context/#traceparent-header>.
-fn is_traceparent(value: &str) -> bool {
-    let parts: Vec<&str> = value.split('-').collect();
-    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
-    lengths == [2, 32, 16, 2]
-        && parts
-            .iter()
-            .all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -8,6 +8,7 @@ use orchestrator_core::run::{Event, Outcome, RunState};
 use super::Session;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::observe::Tracing;
 use crate::ports::{Clock, Journal, Ports, SessionCache, journal};
 use crate::record;
 use crate::wakes::Wakes;
@@ -28,7 +29,8 @@ impl<P: Ports> Engine<P> {
     /// # Errors
     /// When there is no such run, or its journal cannot be read.
     pub async fn load(&self, run: RunId) -> Result<Session, Error> {
-        let (state, seq) = self.replay(run, None, 0).await?;
+        let mut tracing = None;
+        let (state, seq) = self.replay(run, None, 0, &mut tracing).await?;
         Ok(Session {
             status_stored: Some(state.status),
             state,
@@ -38,17 +40,23 @@ impl<P: Ports> Engine<P> {
             blobs: Vec::new(),
             taken: Vec::new(),
             wakes: Wakes::default(),
+            use_case: "",
+            tracing,
         })
     }
 
     /// Brings a session without pending events up to date.
     async fn catch_up(&self, session: Session) -> Result<Session, Error> {
         let run = session.state.id();
-        let (state, seq) = self.replay(run, Some(session.state), session.seq).await?;
+        let mut tracing = session.tracing;
+        let (state, seq) = self
+            .replay(run, Some(session.state), session.seq, &mut tracing)
+            .await?;
         Ok(Session {
             status_stored: Some(state.status),
             state,
             seq,
+            tracing,
             ..session
         })
     }
@@ -59,6 +67,7 @@ impl<P: Ports> Engine<P> {
         run: RunId,
         mut state: Option<RunState>,
         mut seq: u64,
+        tracing: &mut Option<Box<Tracing>>,
     ) -> Result<(RunState, u64), Error> {
         for append in self
             .ports
@@ -83,9 +92,16 @@ impl<P: Ports> Engine<P> {
                 match (&mut state, event) {
                     (None, Event::RunSubmitted(submission)) => {
                         let workflow = self.definition(run, submission.definition).await?;
-                        state = Some(RunState::submitted(workflow, Arc::clone(submission), at));
+                        let submitted = RunState::submitted(workflow, Arc::clone(submission), at);
+                        *tracing = self.begin_tracing(&submitted);
+                        state = Some(submitted);
                     }
-                    (Some(state), event) => state.evolve(event, at),
+                    (Some(state), event) => {
+                        state.evolve(event, at);
+                        if let Some(tracing) = tracing {
+                            tracing.catch_up(event, at, state);
+                        }
+                    }
                     (None, _) => return Err(corrupt("the first event is not the submission".to_owned())),
                 }
             }

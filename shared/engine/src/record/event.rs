@@ -6,7 +6,7 @@ use std::sync::Arc;
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use orchestrator_core::ids::{NodeIx, RunId};
-use orchestrator_core::run::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::run::{Carrier, Event, Failure, FailureClass, Progress, SkipReason, Submission};
 use orchestrator_core::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,6 +38,10 @@ pub(super) enum Persisted<'a> {
         traceparent: Option<Cow<'a, str>>,
         #[n(7)]
         needs_admission: bool,
+        #[b(10)]
+        tracestate: Option<Cow<'a, str>>,
+        #[b(11)]
+        baggage: Option<Cow<'a, str>>,
     },
     #[n(1)]
     RunAdmitted,
@@ -126,8 +130,10 @@ impl<'a> Persisted<'a> {
                 inputs: json(&submission.inputs),
                 metadata: json(&submission.metadata),
                 priority: submission.priority,
-                traceparent: submission.traceparent.as_deref().map(Cow::from),
+                traceparent: submission.trace.parent.as_deref().map(Cow::from),
                 needs_admission: submission.needs_admission,
+                tracestate: submission.trace.state.as_deref().map(Cow::from),
+                baggage: submission.trace.baggage.as_deref().map(Cow::from),
             },
             Event::RunAdmitted => Persisted::RunAdmitted,
             Event::RunPaused { by } => Persisted::RunPaused(by.into()),
@@ -210,6 +216,8 @@ impl<'a> Persisted<'a> {
                 priority,
                 traceparent,
                 needs_admission,
+                tracestate,
+                baggage,
             } => Event::RunSubmitted(Arc::new(Submission {
                 run: RunId::from_bytes(*run),
                 definition: *definition,
@@ -217,8 +225,12 @@ impl<'a> Persisted<'a> {
                 inputs: Arc::new(parse(&inputs)?),
                 metadata: Arc::new(parse(&metadata)?),
                 priority,
-                traceparent: traceparent.map(Cow::into_owned),
                 needs_admission,
+                trace: Carrier {
+                    parent: traceparent.map(Cow::into_owned),
+                    state: tracestate.map(Cow::into_owned),
+                    baggage: baggage.map(Cow::into_owned),
+                },
             })),
             Persisted::RunAdmitted => Event::RunAdmitted,
             Persisted::RunPaused(by) => Event::RunPaused { by: by.into_owned() },

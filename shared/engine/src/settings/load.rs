@@ -168,8 +168,16 @@ impl Checker {
         let endpoint = config
             .otlp_endpoint
             .unwrap_or_else(|| "http://localhost:4318/v1/traces".to_owned());
+        let sample_ratio = config.sample_ratio.unwrap_or(1.0);
+        if !(0.0..=1.0).contains(&sample_ratio) {
+            self.refuse(
+                "telemetry.sample_ratio",
+                format!("'{sample_ratio}' must be a number from 0 to 1"),
+            );
+        }
         Telemetry {
-            enabled: config.enabled.unwrap_or(false),
+            enabled: config.enabled,
+            sample_ratio,
             service_name,
             service_version: config
                 .service_version

@@ -49,13 +49,14 @@ pub struct Settings {
 }
 
 /// `telemetry`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "described at raw::TelemetryConfig")]
 pub struct Telemetry {
-    pub enabled: bool,
+    pub enabled: Option<bool>,
     pub service_name: String,
     pub service_version: String,
     pub otlp_endpoint: String,
+    pub sample_ratio: f64,
 }
 
 /// `sla`, in milliseconds.

@@ -66,6 +66,9 @@ pub struct TelemetryConfig {
     /// Where traces are sent, OTLP over HTTP.
     #[serde(default)]
     pub otlp_endpoint: Option<String>,
+    /// Share of the traces that are exported, 0 to 1, unless the caller has decided.
+    #[serde(default)]
+    pub sample_ratio: Option<f64>,
 }
 
 /// `master_orchestrator.sla`.

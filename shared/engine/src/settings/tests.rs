@@ -34,7 +34,8 @@ fn the_full_block_loads_and_every_key_takes_effect() {
         "it repeats the default policy"
     );
     let telemetry = Telemetry {
-        enabled: true,
+        enabled: Some(true),
+        sample_ratio: 1.0,
         service_name: "master-orchestrator".to_owned(),
         service_version: "1.0.0".to_owned(),
         otlp_endpoint: "http://localhost:4318/v1/traces".to_owned(),

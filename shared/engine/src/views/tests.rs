@@ -35,7 +35,7 @@ impl Given {
             inputs: Arc::new(json!({})),
             metadata: Arc::new(json!({})),
             priority: None,
-            traceparent: None,
+            trace: Default::default(),
             needs_admission: false,
         };
         let (state, _) = run::submit(workflow, Arc::new(submission), NOW);

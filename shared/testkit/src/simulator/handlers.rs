@@ -79,7 +79,7 @@ impl World {
             inputs: std::sync::Arc::new(json!({})),
             metadata: std::sync::Arc::new(json!({})),
             priority: job.priority,
-            traceparent: None,
+            trace: Default::default(),
             needs_admission: job.needs_admission,
         };
         let engine = Rc::clone(&self.engine);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use orchestrator_aws::host::AwsHost;
 use orchestrator_aws::messages::Queues;
 use orchestrator_core::ids::{AttemptKey, RunId};
-use orchestrator_core::run::{Report, ReportKind, RunState};
+use orchestrator_core::run::{Carrier, Report, ReportKind, RunState};
 use orchestrator_core::workflow::{Limits, parse};
 use orchestrator_engine::engine::Engine;
 use orchestrator_engine::ports::Clock;
@@ -122,7 +122,10 @@ pub fn request(process: &Process, tasks: &Value) -> Request {
         inputs: Arc::new(json!({})),
         metadata: Arc::new(json!({})),
         priority: None,
-        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        trace: Carrier {
+            parent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            ..Carrier::default()
+        },
         needs_admission: false,
     }
 }

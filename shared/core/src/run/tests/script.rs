@@ -45,7 +45,7 @@ impl Script {
             inputs: Arc::new(inputs),
             metadata: Arc::new(json!({})),
             priority: None,
-            traceparent: None,
+            trace: Default::default(),
             needs_admission,
         };
         let now = Timestamp(1_000);

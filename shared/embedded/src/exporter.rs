@@ -1,0 +1,309 @@
+//! Sends spans to a collector, from a thread of its own.
+//!
+//! Whoever has spans puts them into a bounded queue and goes on; what does not fit is counted and dropped. The thread takes
+//! them out when there are enough for a request or when the oldest has waited long enough. A collector that is away, slow or
+//! broken costs spans, never time or memory of a run.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use orchestrator_engine::trace::otlp::{self, CONTENT_TYPE};
+use orchestrator_engine::trace::{Export, Record, Sink, Span};
+
+/// Tries of one request.
+const TRIES_MAX: u32 = 4;
+/// Pause before the second try; doubles with every further one.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+/// Longest time for what is left at the end.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// What has become of spans.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Taken by the collector.
+    pub sent: u64,
+    /// Dropped because the queue was full.
+    pub dropped: u64,
+    /// Given up because the collector did not take them.
+    pub failed: u64,
+}
+
+/// The sending end. Stopping it sends what is left, within bounds.
+#[derive(Debug)]
+pub struct Exporter {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    export: Export,
+    state: Mutex<State>,
+    /// There is enough to send, or the end has come.
+    wanted: Condvar,
+    /// The thread has ended.
+    ended: Condvar,
+    sent: AtomicU64,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Record>,
+    is_stopping: bool,
+    has_ended: bool,
+}
+
+impl Exporter {
+    /// Starts the thread. Without one spans are dropped: traces are no reason not to start.
+    pub fn start(export: Export) -> Arc<Exporter> {
+        let shared = Arc::new(Shared {
+            export,
+            state: Mutex::default(),
+            wanted: Condvar::new(),
+            ended: Condvar::new(),
+            sent: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        });
+        let of_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("traces".to_owned());
+        if let Err(error) = thread.spawn(move || Sender::new(of_thread).run()) {
+            tracing::warn!(%error, "there is no thread for traces; they are not exported");
+            let mut state = shared.lock();
+            (state.is_stopping, state.has_ended) = (true, true);
+        }
+        Arc::new(Exporter { shared })
+    }
+
+    /// What has become of the spans so far.
+    pub fn exported(&self) -> Exported {
+        let Shared {
+            sent,
+            dropped,
+            failed,
+            ..
+        } = &*self.shared;
+        Exported {
+            sent: sent.load(Ordering::Relaxed),
+            dropped: dropped.load(Ordering::Relaxed),
+            failed: failed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Name of the service in traces.
+    pub fn service_name(&self) -> &str {
+        self.shared
+            .export
+            .resource
+            .get("service.name")
+            .unwrap_or_default()
+    }
+
+    /// Sends what is left and ends the thread; gives up after a while.
+    pub fn stop(&self) {
+        let mut state = self.shared.lock();
+        state.is_stopping = true;
+        self.shared.wanted.notify_all();
+        let timeout = END_TIMEOUT.min(self.shared.export.timeout);
+        // After the timeout the thread is left behind; it ends with the process.
+        let waited = self
+            .shared
+            .ended
+            .wait_timeout_while(state, timeout, |state| !state.has_ended);
+        drop(waited);
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Sink for Exporter {
+    fn take(&self, records: Vec<Record>) {
+        let shared = &*self.shared;
+        let mut state = shared.lock();
+        let room = match state.is_stopping {
+            true => 0,
+            false => shared.export.queue_max.saturating_sub(state.queue.len()),
+        };
+        let excess = records.len().saturating_sub(room);
+        if excess > 0 {
+            shared.dropped.fetch_add(excess as u64, Ordering::Relaxed);
+        }
+        let before = state.queue.len();
+        state.queue.extend(records.into_iter().take(room));
+        // The thread is woken once per batch, not once per turn.
+        let batch = shared.export.batch_max;
+        if before < batch && state.queue.len() >= batch {
+            shared.wanted.notify_one();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread.
+struct Sender {
+    shared: Arc<Shared>,
+    client: ureq::Agent,
+    is_failing: bool,
+}
+
+impl Sender {
+    fn new(shared: Arc<Shared>) -> Sender {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(shared.export.timeout))
+            .user_agent(concat!("master-orchestrator/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Sender {
+            shared,
+            client: config.into(),
+            is_failing: false,
+        }
+    }
+
+    fn run(mut self) {
+        while let Some(records) = self.next() {
+            let mut records = records.into_iter();
+            loop {
+                let batch: Vec<Span> = records
+                    .by_ref()
+                    .take(self.shared.export.batch_max)
+                    .map(Record::into_span)
+                    .collect();
+                if batch.is_empty() {
+                    break;
+                }
+                self.send(&batch);
+            }
+        }
+        self.shared.lock().has_ended = true;
+        self.shared.ended.notify_all();
+    }
+
+    /// Waits until there is a batch, or until the delay is over; `None` at the end.
+    fn next(&self) -> Option<VecDeque<Record>> {
+        let Export { batch_max, delay, .. } = self.shared.export;
+        let mut state = self.shared.lock();
+        loop {
+            let is_short = |state: &mut State| !state.is_stopping && state.queue.len() < batch_max;
+            let waited = self.shared.wanted.wait_timeout_while(state, delay, is_short);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if !state.queue.is_empty() {
+                return Some(std::mem::take(&mut state.queue));
+            }
+            if state.is_stopping {
+                return None;
+            }
+        }
+    }
+
+    fn send(&mut self, batch: &[Span]) {
+        let body = otlp::traces(&self.shared.export.resource, batch);
+        let mut pause = PAUSE_FIRST;
+        let mut problem = String::new();
+        for _ in 0..TRIES_MAX {
+            match self.post(&body) {
+                Ok(()) => {
+                    self.shared.sent.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                    if std::mem::take(&mut self.is_failing) {
+                        tracing::warn!(
+                            endpoint = self.shared.export.endpoint,
+                            "traces are delivered again"
+                        );
+                    }
+                    return;
+                }
+                Err(Refused { detail, is_transient }) => {
+                    problem = detail;
+                    if !is_transient || !self.pause(pause) {
+                        break;
+                    }
+                    pause *= 2;
+                }
+            }
+        }
+        self.shared
+            .failed
+            .fetch_add(batch.len() as u64, Ordering::Relaxed);
+        // Told once, not for every batch.
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::warn!(
+                endpoint = self.shared.export.endpoint,
+                problem,
+                "traces cannot be delivered; runs go on without them"
+            );
+        }
+    }
+
+    /// Waits, unless the end comes. Whether to try again.
+    fn pause(&self, pause: Duration) -> bool {
+        let state = self.shared.lock();
+        let goes_on = |state: &mut State| !state.is_stopping;
+        let waited = self.shared.wanted.wait_timeout_while(state, pause, goes_on);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        !state.is_stopping
+    }
+
+    fn post(&self, body: &[u8]) -> Result<(), Refused> {
+        let Export {
+            endpoint, headers, ..
+        } = &self.shared.export;
+        let mut request = self.client.post(endpoint).header("content-type", CONTENT_TYPE);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let mut response = request.send(body).map_err(|error| Refused {
+            is_transient: !matches!(error, ureq::Error::BadUri(_) | ureq::Error::Http(_)),
+            detail: error.to_string(),
+        })?;
+        let status = response.status().as_u16();
+        // Read to its end, so that the connection can be used again; what it says is for people.
+        let answer = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec();
+        match status {
+            200..=299 => Ok(()),
+            _ => Err(Refused {
+                // By the OTLP specification.
+                is_transient: matches!(status, 429 | 502 | 503 | 504),
+                detail: format!(
+                    "the collector answered {status} {}",
+                    told(&answer.unwrap_or_default())
+                ),
+            }),
+        }
+    }
+}
+
+/// Why a request was not taken.
+struct Refused {
+    detail: String,
+    is_transient: bool,
+}
+
+/// The beginning of an answer, if it is text.
+fn told(answer: &[u8]) -> String {
+    const SHOWN_MAX: usize = 200;
+    let text = String::from_utf8_lossy(answer);
+    text.chars()
+        .filter(|letter| !letter.is_control())
+        .take(SHOWN_MAX)
+        .collect()
+}

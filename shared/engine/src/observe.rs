@@ -1,0 +1,146 @@
+//! What telemetry sees of the engine's work. Everything here happens after the fact: it decides nothing and cannot fail.
+
+use std::sync::Arc;
+
+use orchestrator_core::ids::AttemptKey;
+use orchestrator_core::run::{Carrier, Event, RunState};
+use orchestrator_core::time::Timestamp;
+
+use crate::drive::Session;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::ports::{Clock, Ports};
+use crate::trace::interval::{Interval, Outcome, Phase};
+use crate::trace::{Context, Record, RunTrace, Span, SpanId, SpanKind, Timeline, Tracer, Value, ids};
+
+/// Who watches the engine. Nobody, unless a host says otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct Telemetry {
+    /// Records spans; `None`: there are no traces.
+    pub tracer: Option<Arc<Tracer>>,
+}
+
+/// What a session knows of the trace of its run, if it is exported.
+#[derive(Debug, Clone)]
+pub(crate) struct Tracing {
+    trace: Arc<RunTrace>,
+    timeline: Timeline,
+}
+
+impl Tracing {
+    /// Takes in an event of the past, which was told when it happened.
+    pub(crate) fn catch_up(&mut self, event: &Event, at: Timestamp, state: &RunState) {
+        self.timeline.see(event, at, state, &mut |_| {});
+    }
+}
+
+impl<P: Ports> Engine<P> {
+    /// Begins to follow a run from its first event, if its trace is exported.
+    pub(crate) fn begin_tracing(&self, state: &RunState) -> Option<Box<Tracing>> {
+        let tracer = self.telemetry.tracer.as_deref()?;
+        let trace = RunTrace::of(state, tracer.sampler());
+        trace.is_sampled().then(|| {
+            Box::new(Tracing {
+                timeline: Timeline::new(state.submitted_at, state.workflow.tasks.len()),
+                trace: Arc::new(trace),
+            })
+        })
+    }
+
+    /// Tells what an append has ended.
+    pub(crate) fn observe(&self, session: &mut Session, at: Timestamp, events: &[Event]) {
+        let Some(tracer) = self.telemetry.tracer.as_deref() else {
+            return;
+        };
+        if session.seq() == 1 && session.tracing.is_none() {
+            session.tracing = self.begin_tracing(session.state());
+        }
+        // Taken out, so that the session can be looked at.
+        let Some(mut tracing) = session.tracing.take() else {
+            return;
+        };
+        let Tracing { trace, timeline } = &mut *tracing;
+        let mut records = Vec::new();
+        for event in events {
+            timeline.see(event, at, session.state(), &mut |interval| {
+                records.push(Record::Interval(Arc::clone(trace), interval));
+            });
+        }
+        tracer.record(records);
+        session.tracing = Some(tracing);
+    }
+
+    /// Tells of a turn that appended something or failed. It began with the session's time and has just ended.
+    pub(crate) fn observe_turn(&self, session: &Session, appended: usize, result: &Result<(), Error>) {
+        let (Some(tracer), Some(tracing)) = (self.telemetry.tracer.as_deref(), &session.tracing) else {
+            return;
+        };
+        if appended == 0 && result.is_ok() {
+            return;
+        }
+        let run = session.state().id();
+        let mut span = self.work(session, tracing, session.use_case, ids::turn(run, session.seq()));
+        span.parent = Some(ids::part(run, tracing.timeline.part()));
+        span.attributes.extend([
+            ("journal.seq", Value::from(session.seq())),
+            ("journal.events", appended.into()),
+        ]);
+        span.error = result.as_ref().err().map(ToString::to_string);
+        tracer.record_work(span);
+    }
+
+    /// Tells how long it took to hand over attempts, from `began` until now.
+    pub(crate) fn observe_dispatch(&self, session: &Session, keys: &[AttemptKey], began: Timestamp) {
+        let (Some(tracer), Some(tracing)) = (self.telemetry.tracer.as_deref(), &session.tracing) else {
+            return;
+        };
+        let run = session.state().id();
+        for key in keys {
+            let id = ids::within_turn(run, session.seq(), "dispatch", Some(*key));
+            let mut span = self.work(session, tracing, "dispatch", id);
+            span.start = began;
+            span.kind = SpanKind::Producer;
+            span.parent = Some(ids::attempt(*key));
+            span.links = vec![tracing.trace.at(ids::turn(run, session.seq()))];
+            span.attributes.extend([
+                ("task.id", Value::from(session.state().name_of(key.node))),
+                ("task.epoch", key.epoch.into()),
+                ("task.attempt", key.attempt.into()),
+            ]);
+            tracer.record_work(span);
+        }
+    }
+
+    fn work(&self, session: &Session, tracing: &Tracing, name: &'static str, id: SpanId) -> Span {
+        let now = self.ports.clock().now();
+        let interval = Interval {
+            phase: Phase::Run,
+            place: None,
+            part: tracing.timeline.part(),
+            start: session.now(),
+            end: now.max(session.now()),
+            started_at: None,
+            outcome: Outcome::Over,
+            choice: None,
+            upstream: Vec::new(),
+        };
+        tracing.trace.span(id, None, name, &interval)
+    }
+
+    /// The trace context an agent gets: its attempt's. Without traces, what came with the request is handed on.
+    pub(crate) fn carrier_of(&self, session: &Session, key: AttemptKey) -> Carrier {
+        let submission = &session.state().submission;
+        let context: Option<Context> = match (&session.tracing, self.telemetry.tracer.as_deref()) {
+            (_, None) => None,
+            (Some(tracing), _) => Some(tracing.trace.attempt(key)),
+            (None, Some(tracer)) => Some(RunTrace::of(session.state(), tracer.sampler()).attempt(key)),
+        };
+        Carrier {
+            parent: match context {
+                Some(context) => Some(context.traceparent()),
+                None => submission.trace.parent.clone(),
+            },
+            ..submission.trace.clone()
+        }
+    }
+}

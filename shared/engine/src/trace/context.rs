@@ -1,0 +1,158 @@
+//! Trace contexts and how they travel in headers: W3C Trace Context and Baggage.
+
+use std::fmt;
+
+use orchestrator_core::run::Carrier;
+
+/// Identifies a trace. Never all zeros.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TraceId(pub [u8; 16]);
+
+/// Identifies a span within its trace. Never all zeros.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SpanId(pub [u8; 8]);
+
+/// A place in a trace: what a child needs to know of its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Context {
+    /// The trace.
+    pub trace: TraceId,
+    /// The span.
+    pub span: SpanId,
+    /// Whether spans of the trace are exported.
+    pub is_sampled: bool,
+}
+
+/// Longest `tracestate` handed on; the standard asks for at least 512 characters.
+const STATE_BYTES_MAX: usize = 512;
+/// Longest `baggage` handed on; the standard's own limit.
+const BAGGAGE_BYTES_MAX: usize = 8_192;
+/// The sampled bit of the trace flags.
+const SAMPLED: u8 = 1;
+
+impl Context {
+    /// Reads a `traceparent`, see <https://www.w3.org/TR/trace-context/#traceparent-header>. `None` when it is not one.
+    pub fn parse(traceparent: &str) -> Option<Context> {
+        let text = traceparent.trim();
+        let mut parts = text.split('-');
+        let version = hex::<1>(parts.next()?)?[0];
+        let trace = TraceId(hex(parts.next()?)?);
+        let span = SpanId(hex(parts.next()?)?);
+        let flags = hex::<1>(parts.next()?)?[0];
+        // Later versions may say more behind what this one knows.
+        let is_whole = parts.next().is_none() || version > 0;
+        let is_valid = version != 0xff && trace.0 != [0; 16] && span.0 != [0; 8] && is_whole;
+        is_valid.then_some(Context {
+            trace,
+            span,
+            is_sampled: flags & SAMPLED != 0,
+        })
+    }
+
+    /// As a `traceparent`.
+    pub fn traceparent(&self) -> String {
+        format!("00-{}-{}-0{}", self.trace, self.span, u8::from(self.is_sampled))
+    }
+}
+
+/// Drops what is malformed or too long: it would be handed on to agents and stored with the run.
+pub fn checked(carrier: Carrier) -> Carrier {
+    let printable = |text: &String, bytes_max: usize| {
+        text.len() <= bytes_max && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+    };
+    let parent = carrier.parent.filter(|parent| Context::parse(parent).is_some());
+    Carrier {
+        // A state belongs to its parent.
+        state: carrier
+            .state
+            .filter(|state| parent.is_some() && printable(state, STATE_BYTES_MAX)),
+        parent,
+        baggage: carrier
+            .baggage
+            .filter(|baggage| printable(baggage, BAGGAGE_BYTES_MAX)),
+    }
+}
+
+/// Lower-case hexadecimal digits, exactly as many as the bytes take.
+pub(super) fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = 16 * digit(pair[0])? + digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+fn digit(letter: u8) -> Option<u8> {
+    match letter {
+        b'0'..=b'9' => Some(letter - b'0'),
+        b'a'..=b'f' => Some(letter - b'a' + 10),
+        _ => None,
+    }
+}
+
+fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    #[test]
+    fn a_traceparent_round_trips_and_anything_else_is_refused() {
+        let context = Context::parse(PARENT).unwrap();
+        assert_eq!(
+            (context.traceparent().as_str(), context.is_sampled),
+            (PARENT, true)
+        );
+        let not_sampled = PARENT.replace("-01", "-00");
+        assert_eq!(Context::parse(&not_sampled).unwrap().traceparent(), not_sampled);
+        // Flags and versions of the future: what this version knows is read, and written in this version.
+        let newer = "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03-what";
+        assert_eq!(Context::parse(newer).unwrap().traceparent(), PARENT);
+        for wrong in [
+            "",
+            "00",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-0af7651916cd43dd8448eb211c80319-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319é-b7ad6b7169203331-01",
+        ] {
+            assert_eq!(Context::parse(wrong), None, "{wrong}");
+        }
+    }
+}

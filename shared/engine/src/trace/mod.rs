@@ -1,0 +1,34 @@
+//! Traces of runs: what is exported, and how it travels.
+//!
+//! One run is one trace. Its spans are derived from the journal: a [`Timeline`] is fed the events of a run and yields
+//! [`Interval`]s, [`RunTrace`] makes spans of them, with [`ids`] that follow from what a span is about. So every process that
+//! reads the journal continues the same trace, after restarts and retries, and an agent's parent is known before its attempt
+//! has begun. What is not in the journal (requests, turns, functions) is recorded as it happens by the [`Tracer`].
+//!
+//! Nothing here sends anything. A host gives the [`Tracer`] a [`Sink`] that does, and [`otlp`] has the form it is sent in.
+//!
+//! Reading order: [`context`], [`ids`], [`timeline`], [`run`], [`tracer`], [`otlp`].
+
+pub mod context;
+pub mod export;
+pub mod ids;
+pub mod interval;
+pub mod otlp;
+pub mod propagation;
+mod protobuf;
+pub mod run;
+pub mod sampler;
+pub mod span;
+pub mod timeline;
+pub mod tracer;
+pub mod xray;
+
+pub use context::{Context, SpanId, TraceId};
+pub use export::Export;
+pub use interval::{Interval, Outcome, Phase};
+pub use propagation::Propagators;
+pub use run::RunTrace;
+pub use sampler::Sampler;
+pub use span::{Span, SpanKind, Value};
+pub use timeline::Timeline;
+pub use tracer::{Record, Sink, Tracer};

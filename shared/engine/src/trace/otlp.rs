@@ -1,0 +1,139 @@
+//! The form in which spans are sent: OTLP 1.x, protocol buffers over HTTP.
+//!
+//! The messages are few and stable, <https://github.com/open-telemetry/opentelemetry-proto>, so they are written by hand: the
+//! SDK with its exporters would be more than half of what a newcomer compiles. Tests send them to a real receiver.
+
+use orchestrator_core::time::Timestamp;
+
+use super::protobuf::Message;
+use super::span::{Attribute, Span, Value};
+
+/// Media type of the requests.
+pub const CONTENT_TYPE: &str = "application/x-protobuf";
+
+/// Version of the semantic conventions that attributes follow.
+const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.37.0";
+/// Who makes the spans.
+const SCOPE: &str = "master-orchestrator";
+
+/// Who exports: attributes of the resource.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Resource {
+    attributes: Vec<(String, String)>,
+}
+
+impl Resource {
+    /// A resource with these attributes; the last of those with the same name counts.
+    pub fn new(attributes: impl IntoIterator<Item = (String, String)>) -> Resource {
+        let mut resource = Resource::default();
+        for (name, value) in attributes {
+            resource.set(&name, value);
+        }
+        resource
+    }
+
+    /// Sets an attribute.
+    pub fn set(&mut self, name: &str, value: String) {
+        self.attributes.retain(|(known, _)| known != name);
+        self.attributes.push((name.to_owned(), value));
+    }
+
+    /// The value of an attribute.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let found = self.attributes.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// `Resource`
+    pub(super) fn write(&self, message: &mut Message) {
+        for (name, value) in &self.attributes {
+            message.message(1, |pair| {
+                pair.bytes(1, name.as_bytes());
+                pair.message(2, |any| any.chosen_bytes(1, value.as_bytes()));
+            });
+        }
+    }
+}
+
+/// An `ExportTraceServiceRequest`.
+pub fn traces(resource: &Resource, spans: &[Span]) -> Vec<u8> {
+    let mut request = Message::default();
+    request.message(1, |resource_spans| {
+        resource_spans.message(1, |message| resource.write(message));
+        resource_spans.message(2, |scope_spans| {
+            scope_spans.message(1, scope);
+            for span in spans {
+                scope_spans.message(2, |message| write_span(message, span));
+            }
+        });
+        resource_spans.bytes(3, SCHEMA_URL.as_bytes());
+    });
+    request.into_bytes()
+}
+
+/// `InstrumentationScope`
+pub(super) fn scope(message: &mut Message) {
+    message.bytes(1, SCOPE.as_bytes());
+    message.bytes(2, env!("CARGO_PKG_VERSION").as_bytes());
+}
+
+fn write_span(message: &mut Message, span: &Span) {
+    /// `SPAN_FLAGS_...`: the lowest eight bits are those of the W3C trace flags.
+    const SAMPLED: u32 = 1;
+    /// `STATUS_CODE_ERROR`.
+    const ERROR: u64 = 2;
+    message.bytes(1, &span.context.trace.0);
+    message.bytes(2, &span.context.span.0);
+    message.bytes(3, span.state.as_deref().unwrap_or_default().as_bytes());
+    if let Some(parent) = span.parent {
+        message.bytes(4, &parent.0);
+    }
+    message.bytes(5, span.name.as_bytes());
+    message.varint(6, span.kind as u64);
+    message.fixed64(7, nanos(span.start));
+    message.fixed64(8, nanos(span.end));
+    for attribute in &span.attributes {
+        message.message(9, |pair| write_attribute(pair, attribute));
+    }
+    for link in &span.links {
+        message.message(13, |message| {
+            message.bytes(1, &link.trace.0);
+            message.bytes(2, &link.span.0);
+            message.fixed32(6, u32::from(link.is_sampled));
+        });
+    }
+    if let Some(error) = &span.error {
+        message.message(15, |status| {
+            status.bytes(2, error.as_bytes());
+            status.varint(3, ERROR);
+        });
+    }
+    message.fixed32(16, SAMPLED);
+}
+
+/// `KeyValue`
+fn write_attribute(message: &mut Message, (name, value): &Attribute) {
+    message.bytes(1, name.as_bytes());
+    message.message(2, |any| write_value(any, value));
+}
+
+/// `AnyValue`
+fn write_value(message: &mut Message, value: &Value) {
+    match value {
+        Value::Text(text) => message.chosen_bytes(1, text.as_bytes()),
+        Value::Flag(flag) => message.chosen_varint(2, u64::from(*flag)),
+        Value::Number(number) => message.chosen_varint(3, number.cast_unsigned()),
+        Value::Decimal(number) => message.fixed64(4, number.to_bits()),
+        Value::Texts(texts) => message.message(5, |array| {
+            for text in texts {
+                array.message(1, |any| any.chosen_bytes(1, text.as_bytes()));
+            }
+        }),
+    }
+}
+
+/// Nanoseconds since 1970.
+pub(super) fn nanos(at: Timestamp) -> u64 {
+    const NANOS_PER_MILLI: u64 = 1_000_000;
+    u64::try_from(at.0).unwrap_or(0).saturating_mul(NANOS_PER_MILLI)
+}

@@ -1,0 +1,307 @@
+//! The trace of a run: where it belongs, and its intervals as spans.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
+use orchestrator_core::policy::{Choice, Verdict};
+use orchestrator_core::run::{RunState, SkipReason, Submission};
+use orchestrator_core::workflow::Workflow;
+
+use super::context::{Context, SpanId, TraceId};
+use super::ids;
+use super::interval::{Interval, Outcome, Phase, Place};
+use super::sampler::Sampler;
+use super::span::{Attribute, Span, SpanKind, Value, fixed};
+use crate::views::task::hold_name;
+
+/// How a run was asked for: by a document. The other way is natural language, `NL`.
+const REQUEST_TYPE: &str = "DSL";
+
+/// Where a run belongs. Follows from its submission alone.
+#[derive(Debug, Clone)]
+pub struct RunTrace {
+    run: RunId,
+    trace: TraceId,
+    parent: Option<SpanId>,
+    is_sampled: bool,
+    workflow: Arc<Workflow>,
+    submission: Arc<Submission>,
+}
+
+impl RunTrace {
+    /// The trace of a run: the one its request was part of, or one of its own.
+    pub fn of(state: &RunState, sampler: &Sampler) -> RunTrace {
+        RunTrace::new(
+            Arc::clone(&state.workflow),
+            Arc::clone(&state.submission),
+            sampler,
+        )
+    }
+
+    fn new(workflow: Arc<Workflow>, submission: Arc<Submission>, sampler: &Sampler) -> RunTrace {
+        let parent = submission.trace.parent.as_deref().and_then(Context::parse);
+        let trace = parent.map_or_else(|| ids::trace_of(submission.run), |parent| parent.trace);
+        RunTrace {
+            run: submission.run,
+            trace,
+            parent: parent.map(|parent| parent.span),
+            is_sampled: sampler.samples(trace, parent.map(|parent| parent.is_sampled)),
+            workflow,
+            submission,
+        }
+    }
+
+    /// Whether its spans are exported.
+    pub fn is_sampled(&self) -> bool {
+        self.is_sampled
+    }
+
+    /// The trace.
+    pub fn trace_id(&self) -> TraceId {
+        self.trace
+    }
+
+    /// The run.
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// `tracestate` of the trace.
+    pub fn state(&self) -> Option<&str> {
+        self.submission.trace.state.as_deref()
+    }
+
+    /// A place in the trace.
+    pub fn at(&self, span: SpanId) -> Context {
+        Context {
+            trace: self.trace,
+            span,
+            is_sampled: self.is_sampled,
+        }
+    }
+
+    /// The run as a whole, or a later part of it.
+    pub fn part(&self, part: u32) -> Context {
+        self.at(ids::part(self.run, part))
+    }
+
+    /// An attempt: the parent of whatever its agent does.
+    pub fn attempt(&self, key: AttemptKey) -> Context {
+        self.at(ids::attempt(key))
+    }
+
+    /// A span of this trace.
+    pub fn span(
+        &self,
+        span: SpanId,
+        parent: Option<SpanId>,
+        name: impl Into<Cow<'static, str>>,
+        interval: &Interval,
+    ) -> Span {
+        Span {
+            context: self.at(span),
+            parent,
+            state: self.state().map(str::to_owned),
+            name: name.into(),
+            kind: SpanKind::Internal,
+            start: interval.start,
+            end: interval.end,
+            attributes: vec![
+                ("run.id", self.run.to_string().into()),
+                ("run.workflow", self.workflow.name.clone().into()),
+                ("run.request_type", fixed(REQUEST_TYPE)),
+            ],
+            links: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// The span of an interval.
+    pub fn span_of(&self, interval: &Interval) -> Span {
+        match &interval.place {
+            Some(place) => self.of_task(interval, place),
+            None => self.of_run(interval),
+        }
+    }
+
+    fn of_run(&self, interval: &Interval) -> Span {
+        let part = ids::part(self.run, interval.part);
+        if interval.phase != Phase::Run {
+            let id = ids::wait(
+                self.run,
+                interval.phase.as_str(),
+                None,
+                interval.part,
+                interval.start,
+            );
+            return self.span(id, Some(part), interval.phase.as_str(), interval);
+        }
+        let parent = match interval.part {
+            0 => self.parent,
+            _ => Some(ids::part(self.run, 0)),
+        };
+        let mut span = self.span(part, parent, format!("run {}", self.workflow.name), interval);
+        let status = match &interval.outcome {
+            Outcome::Success => "SUCCESS",
+            Outcome::Cancelled => "CANCELLED",
+            Outcome::Open => "RUNNING",
+            _ => "FAILED",
+        };
+        span.attributes.extend([
+            ("run.status", fixed(status)),
+            ("run.part", interval.part.into()),
+            ("run.tasks", self.workflow.tasks.len().into()),
+            ("run.client_id", self.submission.client_id.clone().into()),
+        ]);
+        if status == "FAILED" {
+            span.error = Some("a task failed".to_owned());
+        }
+        span
+    }
+
+    fn of_task(&self, interval: &Interval, place: &Place) -> Span {
+        let Place {
+            node,
+            epoch,
+            reopened,
+            ..
+        } = *place;
+        let task = ids::task(self.run, node, epoch, reopened);
+        let attempt = ids::attempt(place.key(self.run));
+        let name = self.task_name(place);
+        let wait = |what: &str| ids::wait(self.run, what, Some(node), epoch, interval.start);
+        let mut span = match interval.phase {
+            Phase::Task => {
+                let parent = match place.item {
+                    Some((group, _)) => ids::task(self.run, group, place.group.0, place.group.1),
+                    None => ids::part(self.run, interval.part),
+                };
+                self.span(task, Some(parent), format!("task {name}"), interval)
+            }
+            Phase::Attempt => self.span(attempt, Some(task), format!("attempt {name}"), interval),
+            Phase::Queued => self.span(wait("queued"), Some(attempt), "queued", interval),
+            Phase::Held(reason) => {
+                let name = format!("held: {}", hold_name(reason));
+                self.span(wait(&name), Some(task), name, interval)
+            }
+            phase => self.span(wait(phase.as_str()), Some(task), phase.as_str(), interval),
+        };
+        self.describe(&mut span, interval, place);
+        span
+    }
+
+    fn describe(&self, span: &mut Span, interval: &Interval, place: &Place) {
+        let task = self
+            .workflow
+            .task(place.item.map_or(place.node, |(group, _)| group));
+        let attributes = &mut span.attributes;
+        attributes.extend([
+            ("task.id", Value::from(self.full_name(place))),
+            ("task.epoch", place.epoch.into()),
+        ]);
+        let is_attempt = matches!(interval.phase, Phase::Attempt | Phase::Queued);
+        if is_attempt {
+            attributes.push(("task.attempt", place.attempt.into()));
+        }
+        if matches!(interval.phase, Phase::Task | Phase::Attempt) {
+            attributes.extend([
+                ("task.agent", task.agent.clone().into()),
+                ("task.action", task.action.clone().into()),
+            ]);
+            tell_outcome(span, interval);
+        }
+        if interval.phase == Phase::Attempt
+            && let Some(started_at) = interval.started_at
+        {
+            let waited = started_at.millis_since(interval.start);
+            let ran = interval.end.millis_since(started_at);
+            span.attributes.extend([
+                ("task.queued_ms", Value::from(waited)),
+                ("task.run_ms", Value::from(ran)),
+            ]);
+        }
+        let is_decided = match interval.phase {
+            Phase::Attempt | Phase::Held(_) => true,
+            Phase::Task => matches!(
+                interval.outcome,
+                Outcome::Skipped(SkipReason::Denied { .. }) | Outcome::Failed(_)
+            ),
+            _ => false,
+        };
+        if let Some(choice) = interval.choice.as_deref().filter(|_| is_decided) {
+            span.attributes.extend(decision(choice));
+        }
+        let run = self.run;
+        let upstream = interval.upstream.iter();
+        span.links = upstream
+            .map(|(node, epoch, reopened)| self.at(ids::task(run, *node, *epoch, *reopened)))
+            .collect();
+    }
+
+    /// The name without the item's index: spans of one kind have one name.
+    fn task_name(&self, place: &Place) -> &str {
+        let node = place.item.map_or(place.node, |(group, _)| group);
+        &self.workflow.task(node).id
+    }
+
+    fn full_name(&self, place: &Place) -> String {
+        match place.item {
+            Some((group, index)) => format!("{}[{index}]", self.workflow.task(group).id),
+            None => self.workflow.task(place.node).id.clone(),
+        }
+    }
+
+    /// The name of the task that a wait or an attempt is about.
+    pub fn name_of(&self, node: NodeIx) -> Option<&str> {
+        self.workflow.tasks.get(node.index()).map(|task| task.id.as_str())
+    }
+}
+
+fn tell_outcome(span: &mut Span, interval: &Interval) {
+    let status = match &interval.outcome {
+        Outcome::Success => "SUCCESS",
+        Outcome::Failed(_) => "FAILED",
+        Outcome::Skipped(_) => "SKIPPED",
+        Outcome::Cancelled => "CANCELLED",
+        Outcome::Reset => "RESET",
+        Outcome::Over | Outcome::Open => "RUNNING",
+    };
+    span.attributes.push(("task.status", fixed(status)));
+    if let Outcome::Failed(failure) = &interval.outcome {
+        let failure = failure.as_deref();
+        let class = failure.map_or("error", |failure| failure.class.as_str());
+        span.attributes.push(("error.type", fixed(class)));
+        if let Some(code) = failure.and_then(|failure| failure.exit_code) {
+            span.attributes
+                .push(("process.exit.code", Value::Number(i64::from(code))));
+        }
+        span.error = Some(failure.map_or_else(String::new, |failure| failure.message.clone()));
+    }
+}
+
+/// What the policy said.
+fn decision(choice: &Choice) -> Vec<Attribute> {
+    let outcome = match &choice.verdict {
+        Verdict::Allow => "allow",
+        Verdict::Deny { .. } => "deny",
+        Verdict::Hold { .. } => "hold",
+    };
+    let overrides = &choice.overrides;
+    let mut attributes = vec![
+        ("decision.outcome", fixed(outcome)),
+        (
+            "decision.resource_class",
+            fixed(overrides.resource_class.as_str()),
+        ),
+        ("decision.priority", Value::Number(i64::from(overrides.priority))),
+        ("decision.memory_gb", overrides.memory_gb.into()),
+        ("decision.matched_rules", Value::Texts(choice.matched.clone())),
+        ("decision.policy_version", choice.policy_version.clone().into()),
+        ("decision.reason", choice.reason.clone().into()),
+    ];
+    if let Some(model) = &overrides.llm_model {
+        attributes.push(("gen_ai.request.model", model.clone().into()));
+    }
+    attributes
+}

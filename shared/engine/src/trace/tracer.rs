@@ -1,0 +1,88 @@
+//! Where spans go: the seam between what happens and whoever exports it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::export::Export;
+use super::interval::Interval;
+use super::propagation::Propagators;
+use super::run::RunTrace;
+use super::sampler::Sampler;
+use super::span::Span;
+
+/// Takes spans and sends them off, now or later. Never waits and never fails: what cannot be sent is counted and dropped.
+pub trait Sink: fmt::Debug + Send + Sync {
+    /// Takes spans of sampled traces.
+    fn take(&self, records: Vec<Record>);
+}
+
+/// A span, or what one is made of: intervals become spans where they are sent, not where runs are worked on.
+#[derive(Debug, Clone)]
+pub enum Record {
+    /// An interval of a run.
+    Interval(Arc<RunTrace>, Interval),
+    /// A span.
+    Span(Box<Span>),
+}
+
+impl Record {
+    /// The span.
+    pub fn into_span(self) -> Span {
+        match self {
+            Record::Interval(trace, interval) => trace.span_of(&interval),
+            Record::Span(span) => *span,
+        }
+    }
+}
+
+/// Records what happens in traces that are sampled.
+#[derive(Debug)]
+pub struct Tracer {
+    sampler: Sampler,
+    propagators: Propagators,
+    sink: Arc<dyn Sink>,
+    work_ms_min: u64,
+}
+
+impl Tracer {
+    /// A tracer whose spans go to `sink`. Turns and dispatches that take less than `work_ms_min` have no span of their own.
+    pub fn new(export: &Export, sink: Arc<dyn Sink>, work_ms_min: u64) -> Tracer {
+        Tracer {
+            sampler: export.sampler,
+            propagators: export.propagators,
+            sink,
+            work_ms_min,
+        }
+    }
+
+    /// Which headers carry a trace.
+    pub fn propagators(&self) -> Propagators {
+        self.propagators
+    }
+
+    /// Which traces are exported.
+    pub fn sampler(&self) -> &Sampler {
+        &self.sampler
+    }
+
+    /// Hands spans over, without those of traces that are not exported.
+    pub fn record(&self, records: Vec<Record>) {
+        if !records.is_empty() {
+            self.sink.take(records);
+        }
+    }
+
+    /// Hands a span over, if its trace is exported.
+    pub fn record_span(&self, span: Span) {
+        if span.context.is_sampled {
+            self.sink.take(vec![Record::Span(Box::new(span))]);
+        }
+    }
+
+    /// Hands over the span of work that the host did: a turn, a dispatch.
+    pub fn record_work(&self, span: Span) {
+        if span.end.millis_since(span.start) >= self.work_ms_min {
+            self.record_span(span);
+        }
+    }
+}
