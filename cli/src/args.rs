@@ -85,6 +85,8 @@ pub enum Verb {
     Get(GetArgs),
     /// Show what happened in a run.
     Events(EventsArgs),
+    /// Draw where the time of a run went.
+    Trace(TraceArgs),
     /// Show what the agent of a task printed.
     Logs(LogsArgs),
     /// Tell why a task ran where it did, waits, was skipped or failed.
@@ -242,6 +244,26 @@ pub struct EventsArgs {
     /// Only events of appends after this one.
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     pub after: u64,
+}
+
+/// `trace`.
+#[derive(Debug, ClapArgs)]
+pub struct TraceArgs {
+    /// The run.
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Tasks to draw: those that matter most; 0 draws all.
+    #[arg(short, long, value_name = "N", default_value_t = 40)]
+    pub tasks: usize,
+    /// The items of for_each tasks too.
+    #[arg(long)]
+    pub items: bool,
+    /// Draw with ASCII characters.
+    #[arg(long)]
+    pub ascii: bool,
+    /// Columns to use; default: those of the terminal.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(60..=1000))]
+    pub width: Option<u16>,
 }
 
 /// `logs`.

@@ -2,6 +2,7 @@
 //!
 //! - [`repository`]: where the repository is, and its files
 //! - [`binary`]: the `orchestrator` program as users have it
+//! - [`collector`]: a receiver of traces
 //! - [`server`]: a running server
 //! - [`http`]: talking to it
 //! - [`requests`]: the same with any method, header and body
@@ -10,6 +11,7 @@
 //! - [`shapes`]: the shapes of such workflows, at any size
 
 pub mod binary;
+pub mod collector;
 pub mod http;
 pub mod process;
 pub mod repository;

@@ -18,6 +18,7 @@ mod serve;
 mod stats;
 mod submission;
 mod submit;
+mod trace;
 mod validate;
 
 pub use submission::Submission;
@@ -38,6 +39,7 @@ pub fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Verb::List(args) => list::run(&global, &args, output),
         Verb::Get(args) => get::run(&global, &args, output),
         Verb::Events(args) => events::run(&global, &args, output),
+        Verb::Trace(args) => trace::run(&global, &args, output),
         Verb::Logs(args) => logs::run(&global, &args, output),
         Verb::Explain(args) => explain::run(&global, &args, output),
         Verb::Approve(args) => operate::on_task(&global, &args, "approve", output),

@@ -2,6 +2,7 @@
 
 pub mod table;
 pub mod text;
+pub mod timeline;
 pub mod yaml;
 
 use std::io::{IsTerminal, Write};
@@ -20,6 +21,8 @@ pub struct Output {
     pub has_color: bool,
     /// Whether standard error can redraw what it shows.
     pub is_live: bool,
+    /// Columns of the terminal that standard output is.
+    pub width: Option<u16>,
 }
 
 impl Output {
@@ -29,6 +32,10 @@ impl Output {
             form,
             has_color: !no_color && std::io::stdout().is_terminal(),
             is_live: !no_color && std::io::stderr().is_terminal(),
+            width: rustix::termios::tcgetwinsize(std::io::stdout())
+                .ok()
+                .map(|size| size.ws_col)
+                .filter(|columns| *columns > 0),
         }
     }
 

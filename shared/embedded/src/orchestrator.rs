@@ -15,8 +15,8 @@ use orchestrator_core::run::{Command, Report, RunState};
 use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::observe::Telemetry;
-use orchestrator_engine::ports::Idempotency;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
+use orchestrator_engine::ports::{Clock as _, Idempotency};
 use orchestrator_engine::settings;
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
@@ -373,12 +373,19 @@ impl Parts {
             decisions_max: DECISIONS_MAX,
             ageing_ms: self.ageing_ms,
         };
-        let engine = Engine::new(ports, self.policy, self.tokens, options)
-            .watched_by(Telemetry { tracer: self.tracer });
+        let tracer = self.tracer.clone();
+        let telemetry = Telemetry { tracer: self.tracer };
+        let engine = Engine::new(ports, self.policy, self.tokens, options).watched_by(telemetry);
         let mut recovered = host::recover(&engine, self.active, dispatches)
             .now_or_never()
             .expect("loading waits for nothing on this host");
         recovered.other_agents = self.other_agents;
+        if let Some(tracer) = tracer {
+            let now = engine.ports().clock.now();
+            host::resend(&engine, &tracer, &recovered.runs, now)
+                .now_or_never()
+                .expect("reading waits for nothing on this host");
+        }
         // The starter waits for it, unless it has been killed meanwhile.
         let _ = ready.send(recovered);
         host::serve(&engine, receiver, grace);

@@ -34,6 +34,7 @@ pub(crate) mod journal;
 pub(crate) mod pools;
 pub(crate) mod ports;
 mod recovery;
+mod resend;
 pub(crate) mod sessions;
 pub(crate) mod slot;
 mod turn;
@@ -63,6 +64,7 @@ use ports::EmbeddedPorts;
 use turn::{Turned, turn};
 
 pub(crate) use recovery::recover;
+pub(crate) use resend::resend;
 
 /// A run was appended to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

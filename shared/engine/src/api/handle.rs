@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, HeaderName};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request};
+use orchestrator_core::ids::RunId;
 use orchestrator_core::run::Carrier;
 
 use super::access::{Access, Caller};
@@ -13,7 +14,7 @@ use super::query::short;
 use super::response::{self, Answer};
 use super::route::{self, Matched, Mismatch, Operation};
 use super::traced::Traced;
-use super::{events, operations, policies, reports, runs, system, tasks, workflows};
+use super::{events, operations, policies, reports, runs, system, tasks, trace, workflows};
 
 /// Names a request in logs; taken from the caller or made up, and sent back.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,21 +31,21 @@ pub(super) struct Asked<'a, B> {
     pub matched: &'a Matched<'a>,
     pub parts: &'a Parts,
     pub body: &'a Bytes,
-    pub trace: Carrier,
+    /// Identifies the request, and the run it starts.
+    pub id: RunId,
+    pub carrier: Carrier,
 }
 
 /// Answers a request. Never fails: whatever goes wrong is an answer too.
 pub async fn handle<B: Backend>(backend: &B, access: &Access, request: Request<Bytes>) -> Answer {
     let (parts, body) = request.into_parts();
+    let id = backend.new_run_id();
     let request_id = match parts.headers.get(&REQUEST_ID) {
         Some(given) if is_printable(given) => given.clone(),
-        _ => {
-            let made = backend.new_run_id().to_string();
-            HeaderValue::from_str(&made).expect("a run id is letters and digits")
-        }
+        _ => HeaderValue::from_str(&id.to_string()).expect("a run id is letters and digits"),
     };
-    let traced = Traced::begin(backend, &parts);
-    let mut answer = match answer(backend, access, &parts, &body, traced.carrier()).await {
+    let traced = Traced::begin(backend, id, &parts);
+    let mut answer = match answer(backend, access, &parts, &body, (id, traced.carrier())).await {
         Ok(answer) => answer,
         Err(problem) => response::problem(&problem),
     };
@@ -64,7 +65,7 @@ async fn answer<B: Backend>(
     access: &Access,
     parts: &Parts,
     body: &Bytes,
-    trace: Carrier,
+    (id, carrier): (RunId, Carrier),
 ) -> Result<Answer, Problem> {
     let matched = match route::find(&parts.method, parts.uri.path()) {
         Ok(matched) => matched,
@@ -88,13 +89,15 @@ async fn answer<B: Backend>(
         matched: &matched,
         parts,
         body,
-        trace,
+        id,
+        carrier,
     };
     match matched.route.operation {
         Operation::SubmitWorkflow => workflows::submit(asked).await,
         Operation::ListRuns => runs::list(asked).await,
         Operation::GetRun => runs::get(asked).await,
         Operation::ListEvents => events::list(asked).await,
+        Operation::GetTrace => trace::get(asked).await,
         Operation::SetPriority
         | Operation::CancelRun
         | Operation::PauseRun

@@ -23,6 +23,7 @@ pub mod runs;
 pub mod submission;
 pub mod system;
 pub mod tasks;
+pub mod trace;
 mod traced;
 pub mod workflows;
 

@@ -17,6 +17,7 @@ use super::tasks::LogsView;
 use super::workflows::SubmittedView;
 use crate::views::{
     EventPage, ExplainView, PlanView, PoolList, RunList, RunSummaryView, RunView, TaskDetail, TaskView,
+    TraceView,
 };
 
 /// The document, indented JSON with a line break at its end.
@@ -176,7 +177,12 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described 
                 "Idempotency-Key",
                 "1 to 255 characters; the same key and body start one run",
             )
-            .header("traceparent", "W3C trace context, handed on to agents")
+            .header(
+                "traceparent",
+                "W3C trace context; the run becomes part of the trace",
+            )
+            .header("tracestate", "W3C trace context, handed on to agents")
+            .header("baggage", "W3C baggage, handed on to agents")
             .body(document_body(g)),
         Operation::ExplainPolicy => {
             Described::answer::<PlanView>(g, 200, "The plan, with how each choice came about.")
@@ -226,6 +232,9 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described 
             let body = json_body::<OperationBody>(g, false);
             Described::answer::<TaskView>(g, 200, "The task afterwards.").body(body)
         }
+        Operation::GetTrace => Described::answer::<TraceView>(g, 200, "The timeline.")
+            .query("items", "boolean", "with the items of for_each tasks")
+            .query("limit", "integer", "1 to 10000 tasks; default 1000"),
         Operation::GetTask => Described::answer::<TaskDetail>(g, 200, "The task."),
         Operation::ExplainTask => Described::answer::<ExplainView>(g, 200, "The explanation."),
         Operation::GetLogs => Described::answer::<LogsView>(g, 200, "What was printed, from the end.")

@@ -1,6 +1,7 @@
 //! One request as a span, and the trace it is part of.
 
 use http::request::Parts;
+use http::{Method, StatusCode};
 use orchestrator_core::ids::RunId;
 use orchestrator_core::run::{Carrier, RunState};
 use orchestrator_core::time::Timestamp;
@@ -17,6 +18,7 @@ pub(super) struct Traced<'a> {
     inbound: Carrier,
     /// `None`: there are no traces.
     own: Option<Own<'a>>,
+    id: RunId,
 }
 
 /// The span of the request.
@@ -28,33 +30,33 @@ struct Own<'a> {
 }
 
 impl<'a> Traced<'a> {
-    pub(super) fn begin<B: Backend>(backend: &'a B, parts: &Parts) -> Traced<'a> {
+    /// The request with this id begins.
+    pub(super) fn begin<B: Backend>(backend: &'a B, id: RunId, parts: &Parts) -> Traced<'a> {
         let Some(tracer) = backend.tracer() else {
             return Traced {
                 inbound: Propagators::default().extract(&parts.headers),
                 own: None,
+                id,
             };
         };
         let inbound = tracer.propagators().extract(&parts.headers);
         let parent = inbound.parent.as_deref().and_then(Context::parse);
-        let began = backend.now();
-        // The random part of an id nobody else gets.
-        let random = u128::from_be_bytes(backend.new_run_id().to_bytes());
-        let trace = parent.map_or_else(|| ids::trace_of_request(began, random), |parent| parent.trace);
+        let trace = parent.map_or_else(|| ids::trace_of(id), |parent| parent.trace);
         let context = Context {
             trace,
-            span: ids::span_of_request(random),
+            span: ids::request(id),
             is_sampled: tracer
                 .sampler()
                 .samples(trace, parent.map(|parent| parent.is_sampled)),
         };
         Traced {
+            id,
             inbound,
             own: Some(Own {
                 tracer,
                 context,
                 parent: parent.map(|parent| parent.span),
-                began,
+                began: backend.now(),
             }),
         }
     }
@@ -75,11 +77,15 @@ impl<'a> Traced<'a> {
     pub(super) async fn end<B: Backend>(self, backend: &B, parts: &Parts, answer: &Answer) {
         let Some(mut own) = self.own else { return };
         let matched = route::find(&parts.method, parts.uri.path()).ok();
-        let run: Option<RunId> = matched.as_ref().and_then(|matched| matched.run().parse().ok());
+        let run: Option<RunId> = match answer.status() {
+            StatusCode::CREATED => Some(self.id),
+            _ => matched.as_ref().and_then(|matched| matched.run().parse().ok()),
+        };
         // What an operator or an agent does to a run belongs to its trace. Reading does not.
         if own.parent.is_none()
-            && parts.method == http::Method::POST
+            && parts.method == Method::POST
             && answer.status().is_success()
+            && answer.status() != StatusCode::CREATED
             && let Some(run) = run
         {
             own.join(backend, run).await;

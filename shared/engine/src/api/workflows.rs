@@ -87,7 +87,7 @@ pub(super) async fn submit<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Pr
         let needs_admission = need_place(&asked, &submitted).await?;
         asked
             .backend
-            .submit(submitted.request(run, needs_admission, asked.trace.clone()))
+            .submit(submitted.request(run, needs_admission, asked.carrier.clone()))
             .await?;
     }
     Ok(created(run, replayed, submitted))
@@ -134,7 +134,7 @@ pub(super) async fn take_token<B: Backend>(asked: &Asked<'_, B>) -> Result<(), P
 
 /// The run a request stands for, and whether an earlier request with the same key stands for it too.
 async fn claim<B: Backend>(asked: &Asked<'_, B>, submitted: &Submitted) -> Result<(RunId, bool), Problem> {
-    let run = asked.backend.new_run_id();
+    let run = asked.id;
     let Some(key) = asked.parts.headers.get("idempotency-key") else {
         return Ok((run, false));
     };

@@ -7,22 +7,19 @@ use sha2::{Digest, Sha256};
 
 use super::context::{SpanId, TraceId};
 
-/// The trace of a run that came without one. Begins with the seconds since 1970, as AWS X-Ray wants it.
+/// The trace of a run or a request that came without one. Begins with the seconds since 1970, as AWS X-Ray wants it.
 pub fn trace_of(run: RunId) -> TraceId {
     let digest = digest(&[b"trace", &run.to_bytes()]);
     let seconds = u32::try_from(run.created_at().0 / 1_000).unwrap_or(u32::MAX);
-    with_seconds(seconds, &digest)
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&seconds.to_be_bytes());
+    id[4..].copy_from_slice(&digest[..12]);
+    TraceId(id)
 }
 
-/// A trace of its own for something that is no run, told apart by 80 random bits.
-pub fn trace_of_request(now: Timestamp, random: u128) -> TraceId {
-    let digest = digest(&[b"request", &random.to_be_bytes()]);
-    with_seconds(u32::try_from(now.0 / 1_000).unwrap_or(0), &digest)
-}
-
-/// The span of something that is no run.
-pub fn span_of_request(random: u128) -> SpanId {
-    span(&[b"span", &random.to_be_bytes()])
+/// The request with this id. Requests have ids like runs, and a run gets that of the request that starts it.
+pub fn request(id: RunId) -> SpanId {
+    span(&[b"request", &id.to_bytes()])
 }
 
 /// A part of a run: 0 is the run from its submission to its first end, the others begin with a retry, rerun or rollback.
@@ -73,13 +70,6 @@ pub fn within_turn(run: RunId, seq: u64, what: &str, key: Option<AttemptKey>) ->
         bytes
     });
     span(&[what.as_bytes(), &run.to_bytes(), &seq.to_be_bytes(), &key])
-}
-
-fn with_seconds(seconds: u32, digest: &[u8; 32]) -> TraceId {
-    let mut id = [0; 16];
-    id[..4].copy_from_slice(&seconds.to_be_bytes());
-    id[4..].copy_from_slice(&digest[..12]);
-    TraceId(id)
 }
 
 fn span(parts: &[&[u8]]) -> SpanId {

@@ -11,6 +11,7 @@
 
 pub mod context;
 pub mod export;
+pub mod history;
 pub mod ids;
 pub mod interval;
 pub mod otlp;

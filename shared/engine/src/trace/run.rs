@@ -6,6 +6,7 @@ use std::sync::Arc;
 use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
 use orchestrator_core::policy::{Choice, Verdict};
 use orchestrator_core::run::{RunState, SkipReason, Submission};
+use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::Workflow;
 
 use super::context::{Context, SpanId, TraceId};
@@ -89,6 +90,29 @@ impl RunTrace {
     /// An attempt: the parent of whatever its agent does.
     pub fn attempt(&self, key: AttemptKey) -> Context {
         self.at(ids::attempt(key))
+    }
+
+    /// The span of the request that started the run, if it follows from the run: it began the trace.
+    pub fn request(&self, at: Timestamp) -> Option<Span> {
+        let id = ids::request(self.run);
+        let is_ours = self.parent == Some(id) && self.trace == ids::trace_of(self.run);
+        is_ours.then(|| Span {
+            context: self.at(id),
+            parent: None,
+            state: None,
+            name: "POST /workflows".into(),
+            kind: SpanKind::Server,
+            start: at,
+            end: at,
+            attributes: vec![
+                ("http.request.method", fixed("POST")),
+                ("http.route", fixed("/workflows")),
+                ("http.response.status_code", Value::Number(201)),
+                ("run.id", self.run.to_string().into()),
+            ],
+            links: Vec::new(),
+            error: None,
+        })
     }
 
     /// A span of this trace.

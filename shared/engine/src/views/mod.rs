@@ -16,6 +16,7 @@ pub mod pool;
 pub mod replay;
 pub mod run;
 pub mod task;
+pub mod trace;
 
 pub use at::At;
 pub use attempts::{AttemptView, Attempts};
@@ -28,6 +29,7 @@ pub use pool::{LeaseView, PoolList, PoolView};
 pub use replay::{Replay, Step};
 pub use run::RunView;
 pub use task::{TaskDetail, TaskView};
+pub use trace::{TaskTraceView, TraceView};
 
 #[cfg(test)]
 mod tests;

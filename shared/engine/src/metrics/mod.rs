@@ -1,0 +1,169 @@
+//! Numbers about what this process has done, counted from the events it appended.
+//!
+//! Counting is always on: it costs a few additions per append. [`Metrics`] counts, [`Snapshot`] is what `GET /stats` shows, and
+//! [`prometheus`] writes it for scrapers. Every name and label comes from a bounded set.
+
+mod histogram;
+pub mod prometheus;
+mod snapshot;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use orchestrator_core::ids::NodeIx;
+use orchestrator_core::run::{Event, RunState, SkipReason};
+use orchestrator_core::time::Timestamp;
+
+pub use histogram::Histogram;
+pub use snapshot::{DecisionStats, Durations, JournalStats, RunStats, Snapshot, TaskStats};
+
+/// Names of rules that are counted; those of further ones are counted together.
+const RULES_MAX: usize = 256;
+/// Rules beyond [`RULES_MAX`].
+const OTHER_RULES: &str = "(other)";
+
+/// Counts.
+#[derive(Debug, Default)]
+pub struct Metrics(Mutex<Counts>);
+
+/// What is counted. Everything only grows, but for the time of the last sweep.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Counts {
+    pub runs: BTreeMap<&'static str, u64>,
+    pub tasks: BTreeMap<&'static str, u64>,
+    pub attempts: u64,
+    pub failures: BTreeMap<&'static str, u64>,
+    pub retries: u64,
+    pub refused_reports: u64,
+    pub decisions: BTreeMap<&'static str, u64>,
+    pub holds: BTreeMap<&'static str, u64>,
+    pub rules: BTreeMap<String, u64>,
+    pub queue_time: Histogram,
+    pub run_time: Histogram,
+    pub workflow_time: Histogram,
+    pub appends: u64,
+    pub events: u64,
+    pub conflicts: u64,
+    pub failed_turns: u64,
+    pub sweeps: u64,
+    pub swept_runs: u64,
+    pub sweep_lag_ms: u64,
+}
+
+impl Metrics {
+    /// Counts what an append has brought. `state` is the run after it.
+    pub(crate) fn appended(&self, events: &[Event], state: &RunState, at: Timestamp) {
+        let mut counts = self.lock();
+        counts.appends += 1;
+        counts.events += events.len() as u64;
+        for event in events {
+            counts.see(event, state, at);
+        }
+    }
+
+    /// Counts a turn that lost its race.
+    pub(crate) fn conflicted(&self) {
+        self.lock().conflicts += 1;
+    }
+
+    /// Counts a turn that failed.
+    pub(crate) fn failed(&self) {
+        self.lock().failed_turns += 1;
+    }
+
+    /// Notes what a sweep found.
+    pub(crate) fn swept(&self, runs: usize, lag_ms: u64) {
+        let mut counts = self.lock();
+        counts.sweeps += 1;
+        counts.swept_runs += runs as u64;
+        counts.sweep_lag_ms = lag_ms;
+    }
+
+    /// The numbers so far.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.lock())
+    }
+
+    /// The numbers since the last call, for hosts that pass them on and forget them.
+    pub fn drain(&self) -> Snapshot {
+        Snapshot::of(&std::mem::take(&mut *self.lock()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn see(&mut self, event: &Event, state: &RunState, at: Timestamp) {
+        match event {
+            Event::RunSubmitted(_) => count(&mut self.runs, "SUBMITTED"),
+            Event::RunSucceeded => self.run_ended("SUCCESS", state, at),
+            Event::RunFailed => self.run_ended("FAILED", state, at),
+            Event::RunCancelled { .. } => self.run_ended("CANCELLED", state, at),
+            Event::RunReopened { .. } => count(&mut self.runs, "REOPENED"),
+            Event::TaskQueued { choice, .. } => {
+                self.attempts += 1;
+                self.decided("allow", *choice, state);
+            }
+            Event::TaskHeld { choice, hold, .. } => {
+                count(&mut self.holds, crate::views::task::hold_name(*hold));
+                self.decided("hold", *choice, state);
+            }
+            Event::TaskSucceeded { node, .. } => {
+                count(&mut self.tasks, "SUCCESS");
+                self.attempt_ended(*node, state, at);
+            }
+            Event::GroupSucceeded { .. } => count(&mut self.tasks, "SUCCESS"),
+            Event::AttemptFailed { node, failure, .. } => {
+                self.retries += 1;
+                count(&mut self.failures, failure.class.as_str());
+                self.attempt_ended(*node, state, at);
+            }
+            Event::TaskFailed { node, failure } => {
+                count(&mut self.tasks, "FAILED");
+                count(&mut self.failures, failure.class.as_str());
+                self.attempt_ended(*node, state, at);
+            }
+            Event::TaskSkipped { reason, .. } => {
+                count(&mut self.tasks, "SKIPPED");
+                if let SkipReason::Denied { choice } = reason {
+                    self.decided("deny", *choice, state);
+                }
+            }
+            Event::TaskCancelled { .. } => count(&mut self.tasks, "CANCELLED"),
+            Event::ReportRefused { .. } => self.refused_reports += 1,
+            _ => {}
+        }
+    }
+
+    fn run_ended(&mut self, status: &'static str, state: &RunState, at: Timestamp) {
+        count(&mut self.runs, status);
+        self.workflow_time.record(at.millis_since(state.submitted_at));
+    }
+
+    fn decided(&mut self, outcome: &'static str, choice: u32, state: &RunState) {
+        count(&mut self.decisions, outcome);
+        let choice = state.choices.get(choice as usize);
+        for rule in choice.iter().flat_map(|choice| &choice.matched) {
+            match self.rules.get_mut(rule) {
+                Some(count) => *count += 1,
+                None if self.rules.len() < RULES_MAX => drop(self.rules.insert(rule.clone(), 1)),
+                None => *self.rules.entry(OTHER_RULES.to_owned()).or_default() += 1,
+            }
+        }
+    }
+
+    /// An attempt that began has a time in the queue and a time at work.
+    fn attempt_ended(&mut self, node: NodeIx, state: &RunState, at: Timestamp) {
+        let Some(node) = state.get(node) else { return };
+        if let (Some(queued_at), Some(started_at)) = (node.queued_at, node.started_at) {
+            self.queue_time.record(started_at.millis_since(queued_at));
+            self.run_time.record(at.millis_since(started_at));
+        }
+    }
+}
+
+fn count(counts: &mut BTreeMap<&'static str, u64>, name: &'static str) {
+    *counts.entry(name).or_default() += 1;
+}

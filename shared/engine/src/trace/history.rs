@@ -1,0 +1,54 @@
+//! The whole timeline of a run, read from its journal.
+
+use orchestrator_core::ids::RunId;
+use orchestrator_core::run::RunState;
+use orchestrator_core::time::Timestamp;
+
+use super::interval::Interval;
+use super::timeline::Timeline;
+use crate::error::Error;
+use crate::ports::Journal;
+use crate::views::{Replay, Step};
+
+/// What a journal says about the time of its run.
+#[derive(Debug)]
+pub struct History {
+    /// The run as it is.
+    pub state: RunState,
+    /// What has ended, in the order in which it ended.
+    pub ended: Vec<Interval>,
+    /// What is open.
+    pub timeline: Timeline,
+    /// When something last happened.
+    pub last: Timestamp,
+}
+
+impl History {
+    /// Reads the history of a run.
+    ///
+    /// # Errors
+    /// When there is no such run, or its journal cannot be read.
+    pub async fn read<J: Journal>(journal: &J, run: RunId) -> Result<History, Error> {
+        let mut replay = Replay::new(run);
+        let mut seen: Option<(Timeline, Timestamp)> = None;
+        let mut ended = Vec::new();
+        let see = |step: Step<'_>| {
+            let tasks = step.state.workflow.tasks.len();
+            let (timeline, last) = seen.get_or_insert_with(|| (Timeline::new(step.at, tasks), step.at));
+            timeline.see(step.event, step.at, step.state, &mut |interval| {
+                ended.push(interval)
+            });
+            *last = step.at.max(*last);
+        };
+        replay.advance(journal, see).await?;
+        match (seen, replay.into_state()) {
+            (Some((timeline, last)), Some(state)) => Ok(History {
+                state,
+                ended,
+                timeline,
+                last,
+            }),
+            _ => Err(Error::UnknownRun(run)),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! An OTLP receiver that is not ours, and what it received.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mock_collector::{MockServer, Protocol, ServerHandle, TestSpan};
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::server::eventually;
+
+/// A receiver on a free port.
+#[derive(Debug)]
+pub struct Collector {
+    runtime: Runtime,
+    server: ServerHandle,
+}
+
+/// A span as it was received.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    /// Its trace, in hexadecimal.
+    pub trace: String,
+    /// Its id.
+    pub id: String,
+    /// Its parent; `None` for the first of its trace.
+    pub parent: Option<String>,
+    /// What it is.
+    pub name: String,
+    /// The number of its kind.
+    pub kind: i32,
+    /// Nanoseconds since 1970.
+    pub start: u64,
+    /// The same.
+    pub end: u64,
+    /// What is known of it.
+    pub attributes: BTreeMap<String, Value>,
+    /// Ids of linked spans.
+    pub links: Vec<String>,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// `service.name` of who sent it.
+    pub service: String,
+}
+
+impl Collector {
+    /// Starts a receiver.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start() -> Collector {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime starts");
+        let builder = MockServer::builder().protocol(Protocol::HttpBinary).port(0);
+        let server = runtime.block_on(builder.start()).expect("the receiver starts");
+        Collector { runtime, server }
+    }
+
+    /// Its address, for `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.server.addr())
+    }
+
+    /// Spans as they came, repeats included.
+    pub fn all(&self) -> Vec<Received> {
+        let read = |spans: &[TestSpan]| spans.iter().map(received).collect();
+        self.runtime
+            .block_on(self.server.with_collector(|collector| read(collector.spans())))
+    }
+
+    /// What a receiver shows: a span that came again is one span.
+    pub fn spans(&self) -> Vec<Received> {
+        let mut seen = BTreeSet::new();
+        let mut spans = self.all();
+        spans.retain(|span| seen.insert((span.trace.clone(), span.id.clone())));
+        spans
+    }
+
+    /// Waits until there is a span for which `is_it` holds.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn await_span(&self, what: &str, is_it: impl Fn(&Received) -> bool) -> Received {
+        eventually(what, || self.spans().into_iter().find(|span| is_it(span)))
+    }
+}
+
+impl Received {
+    /// An attribute; null when there is none.
+    pub fn attribute(&self, name: &str) -> &Value {
+        self.attributes.get(name).unwrap_or(&Value::Null)
+    }
+
+    /// Whether it is about this task, item or not.
+    pub fn is_of(&self, task: &str) -> bool {
+        self.attribute("task.id") == task
+    }
+}
+
+/// Spans whose parent was not received and is not one of `known`.
+pub fn orphans<'a>(spans: &'a [Received], known: &[&str]) -> Vec<&'a Received> {
+    let ids: BTreeSet<(&str, &str)> = spans
+        .iter()
+        .map(|span| (span.trace.as_str(), span.id.as_str()))
+        .collect();
+    let is_known = |span: &Received, parent: &str| {
+        known.contains(&parent) || ids.contains(&(span.trace.as_str(), parent))
+    };
+    spans
+        .iter()
+        .filter(|span| {
+            span.parent
+                .as_deref()
+                .is_some_and(|parent| !is_known(span, parent))
+        })
+        .collect()
+}
+
+fn received(received: &TestSpan) -> Received {
+    let span = received.span();
+    let attributes = |list: &[KeyValue]| -> BTreeMap<String, Value> {
+        let pairs = list
+            .iter()
+            .map(|pair| (pair.key.clone(), value(pair.value.as_ref())));
+        pairs.collect()
+    };
+    let resource = attributes(received.resource_attrs());
+    /// `STATUS_CODE_ERROR`.
+    const ERROR: i32 = 2;
+    let status = span.status.as_ref();
+    Received {
+        trace: hex(&span.trace_id),
+        id: hex(&span.span_id),
+        parent: (!span.parent_span_id.is_empty()).then(|| hex(&span.parent_span_id)),
+        name: span.name.clone(),
+        kind: span.kind,
+        start: span.start_time_unix_nano,
+        end: span.end_time_unix_nano,
+        attributes: attributes(&span.attributes),
+        links: span.links.iter().map(|link| hex(&link.span_id)).collect(),
+        error: status
+            .filter(|status| status.code == ERROR)
+            .map(|status| status.message.clone()),
+        service: resource
+            .get("service.name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+    }
+}
+
+fn value(any: Option<&AnyValue>) -> Value {
+    match any.and_then(|any| any.value.as_ref()) {
+        Some(Any::StringValue(text)) => json!(text),
+        Some(Any::BoolValue(flag)) => json!(flag),
+        Some(Any::IntValue(number)) => json!(number),
+        Some(Any::DoubleValue(number)) => json!(number),
+        Some(Any::ArrayValue(list)) => list.values.iter().map(|any| value(Some(any))).collect(),
+        _ => Value::Null,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
