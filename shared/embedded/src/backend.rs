@@ -9,7 +9,7 @@ use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::api::backend::{Logs, Stats};
+use orchestrator_engine::api::backend::{Logs, PoolStats, Stats, TelemetryStats};
 use orchestrator_engine::api::{Backend, Intake};
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
@@ -23,6 +23,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::agents::files::LogError;
 use crate::clock::SystemClock;
+use crate::exporter::Exporter;
 use crate::host::Change;
 use crate::orchestrator::Orchestrator;
 use crate::rate_limits::LocalRateLimits;
@@ -193,7 +194,18 @@ impl Backend for HostBackend {
     }
 
     async fn stats(&self) -> Result<Option<Stats>, HostError> {
-        let stats = self.hosted.orchestrator.stats().await?;
+        let orchestrator = &self.hosted.orchestrator;
+        let stats = orchestrator.stats().await?;
+        let pools = orchestrator.pools().await?;
+        let pool = |pool: &crate::host::PoolView| {
+            let usage = &pool.usage;
+            let numbers = PoolStats {
+                capacity: usage.capacity,
+                used: usage.used,
+                waiting: usage.waiting,
+            };
+            (usage.pool.clone(), numbers)
+        };
         Ok(Some(Stats {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: self.now().millis_since(self.hosted.started_at) / 1_000,
@@ -203,6 +215,10 @@ impl Backend for HostBackend {
             appends: stats.appends,
             events: stats.events,
             commits: stats.commits,
+            telemetry: orchestrator.exporter().map(telemetry).unwrap_or_default(),
+            counted: orchestrator.counted(),
+            cache: BTreeMap::new(),
+            pools: pools.iter().map(pool).collect(),
             memory_peak_bytes: memory_peak_bytes(),
         }))
     }
@@ -220,6 +236,18 @@ impl Backend for HostBackend {
             return Ok(None);
         }
         self.hosted.rate_limits.take(client_id, self.now()).await
+    }
+}
+
+fn telemetry(exporter: &Exporter) -> TelemetryStats {
+    let exported = exporter.exported();
+    TelemetryStats {
+        enabled: true,
+        service_name: Some(exporter.service_name().to_owned()),
+        current_trace_id: None,
+        spans_sent: exported.sent,
+        spans_dropped: exported.dropped,
+        spans_failed: exported.failed,
     }
 }
 

@@ -14,6 +14,7 @@ use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
 use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::error::{Error, HostError};
+use orchestrator_engine::metrics::{Metrics, Snapshot};
 use orchestrator_engine::observe::Telemetry;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::{Clock as _, Idempotency};
@@ -72,6 +73,7 @@ pub struct Orchestrator {
     tokens: TokenKey,
     recovered: Recovered,
     traces: Option<Traces>,
+    metrics: Arc<Metrics>,
     ownership: Ownership,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -148,6 +150,7 @@ impl Orchestrator {
                 exporter,
             }
         });
+        let metrics = Arc::<Metrics>::default();
         let (sender, receiver) = channel();
         let inbox = Inbox::new(sender);
         let (changes, _) = broadcast::channel(CHANGES_MAX);
@@ -162,7 +165,10 @@ impl Orchestrator {
             ageing_ms: options.ageing_ms,
             active,
             other_agents,
-            tracer: traces.as_ref().map(|traces| Arc::clone(&traces.tracer)),
+            telemetry: Telemetry {
+                tracer: traces.as_ref().map(|traces| Arc::clone(&traces.tracer)),
+                metrics: Arc::clone(&metrics),
+            },
         };
         let (ready, is_ready) = sync_channel(1);
         let thread = thread::Builder::new()
@@ -181,6 +187,7 @@ impl Orchestrator {
             tokens,
             recovered,
             traces,
+            metrics,
             ownership,
             thread: Mutex::new(Some(thread)),
         })
@@ -209,6 +216,11 @@ impl Orchestrator {
     /// Who sends them.
     pub fn exporter(&self) -> Option<&Exporter> {
         Some(&*self.traces.as_ref()?.exporter)
+    }
+
+    /// What has been counted since the start.
+    pub fn counted(&self) -> Snapshot {
+        self.metrics.snapshot()
     }
 
     /// The data directory.
@@ -345,7 +357,7 @@ struct Parts {
     ageing_ms: u64,
     active: Vec<RunId>,
     other_agents: Vec<RunId>,
-    tracer: Option<Arc<Tracer>>,
+    telemetry: Telemetry,
 }
 
 impl Parts {
@@ -373,9 +385,8 @@ impl Parts {
             decisions_max: DECISIONS_MAX,
             ageing_ms: self.ageing_ms,
         };
-        let tracer = self.tracer.clone();
-        let telemetry = Telemetry { tracer: self.tracer };
-        let engine = Engine::new(ports, self.policy, self.tokens, options).watched_by(telemetry);
+        let tracer = self.telemetry.tracer.clone();
+        let engine = Engine::new(ports, self.policy, self.tokens, options).watched_by(self.telemetry);
         let mut recovered = host::recover(&engine, self.active, dispatches)
             .now_or_never()
             .expect("loading waits for nothing on this host");

@@ -20,6 +20,7 @@ pub mod env_vars;
 pub mod envelope;
 pub mod error;
 pub mod handle;
+pub mod metrics;
 pub mod observe;
 pub mod ports;
 pub mod reclaim;

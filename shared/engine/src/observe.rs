@@ -9,7 +9,8 @@ use orchestrator_core::time::Timestamp;
 use crate::drive::Session;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::ports::{Clock, Ports};
+use crate::metrics::Metrics;
+use crate::ports::{Clock, Ports, journal};
 use crate::trace::interval::{Interval, Outcome, Phase};
 use crate::trace::{Context, Record, RunTrace, Span, SpanId, SpanKind, Timeline, Tracer, Value, ids};
 
@@ -18,6 +19,8 @@ use crate::trace::{Context, Record, RunTrace, Span, SpanId, SpanKind, Timeline, 
 pub struct Telemetry {
     /// Records spans; `None`: there are no traces.
     pub tracer: Option<Arc<Tracer>>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
 }
 
 /// What a session knows of the trace of its run, if it is exported.
@@ -49,6 +52,7 @@ impl<P: Ports> Engine<P> {
 
     /// Tells what an append has ended.
     pub(crate) fn observe(&self, session: &mut Session, at: Timestamp, events: &[Event]) {
+        self.telemetry.metrics.appended(events, session.state(), at);
         let Some(tracer) = self.telemetry.tracer.as_deref() else {
             return;
         };
@@ -72,6 +76,11 @@ impl<P: Ports> Engine<P> {
 
     /// Tells of a turn that appended something or failed. It began with the session's time and has just ended.
     pub(crate) fn observe_turn(&self, session: &Session, appended: usize, result: &Result<(), Error>) {
+        match result {
+            Ok(()) => {}
+            Err(Error::Journal(journal::Error::Conflict { .. })) => self.telemetry.metrics.conflicted(),
+            Err(_) => self.telemetry.metrics.failed(),
+        }
         let (Some(tracer), Some(tracing)) = (self.telemetry.tracer.as_deref(), &session.tracing) else {
             return;
         };
@@ -123,6 +132,7 @@ impl<P: Ports> Engine<P> {
             outcome: Outcome::Over,
             choice: None,
             upstream: Vec::new(),
+            name: None,
         };
         tracing.trace.span(id, None, name, &interval)
     }

@@ -49,9 +49,11 @@ impl<P: Ports> Engine<P> {
         for run in &due {
             index.postpone(*run, next_look(*run, now)).await?;
         }
+        let lag_ms = due.iter().map(|run| now.millis_since(run.at)).max().unwrap_or(0);
+        self.telemetry.metrics.swept(due.len(), lag_ms);
         Ok(Swept {
             runs: due.len(),
-            lag_ms: due.iter().map(|run| now.millis_since(run.at)).max().unwrap_or(0),
+            lag_ms,
             is_full: due.len() >= limit,
         })
     }

@@ -1,6 +1,6 @@
 //! What the API needs from its host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::Policy;
@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, HostError};
+use crate::metrics::Snapshot;
 use crate::ports::idempotency::{Claim, Claimed};
 use crate::ports::{Journal, RunIndex};
 use crate::submit::Request;
@@ -158,6 +159,34 @@ pub struct Logs {
     pub bytes: u64,
 }
 
+/// Whether traces are exported, and what has become of their spans.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TelemetryStats {
+    /// Whether traces are exported.
+    pub enabled: bool,
+    /// Name of the service in traces; `null` when they are not.
+    pub service_name: Option<String>,
+    /// The trace of this very request.
+    pub current_trace_id: Option<String>,
+    /// Spans that a collector took.
+    pub spans_sent: u64,
+    /// Spans that did not fit into the queue.
+    pub spans_dropped: u64,
+    /// Spans that no collector took.
+    pub spans_failed: u64,
+}
+
+/// How full a pool is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PoolStats {
+    /// Slots.
+    pub capacity: u32,
+    /// Slots that are held.
+    pub used: u32,
+    /// Attempts that wait for one.
+    pub waiting: u32,
+}
+
 /// What a host has done so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stats {
@@ -177,6 +206,15 @@ pub struct Stats {
     pub events: u64,
     /// Commits that made them durable.
     pub commits: u64,
+    /// Traces.
+    pub telemetry: TelemetryStats,
+    /// What was counted since the host started.
+    #[serde(flatten)]
+    pub counted: Snapshot,
+    /// Lookups of memoised results by outcome; empty where nothing is memoised.
+    pub cache: BTreeMap<String, u64>,
+    /// Pools by name.
+    pub pools: BTreeMap<String, PoolStats>,
     /// Most memory used so far, bytes; absent where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_peak_bytes: Option<u64>,

@@ -113,6 +113,7 @@ async fn answer<B: Backend>(
         Operation::ExplainPolicy => policies::explain(asked).await,
         Operation::ListPools => system::pools(asked).await,
         Operation::GetStats => system::stats(asked).await,
+        Operation::GetMetrics => system::metrics(asked).await,
         Operation::GetHealth => Ok(system::health()),
         Operation::GetOpenApi => Ok(system::openapi()),
     }

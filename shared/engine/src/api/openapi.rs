@@ -253,6 +253,17 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described 
         }
         Operation::ListPools => Described::answer::<PoolList>(g, 200, "The pools."),
         Operation::GetStats => Described::answer::<Stats>(g, 200, "The numbers."),
+        Operation::GetMetrics => {
+            let text = json!({"schema": {"type": "string"}});
+            Described {
+                answers: vec![(
+                    200,
+                    "The numbers.",
+                    Map::from_iter([("text/plain".to_owned(), text)]),
+                )],
+                ..Described::default()
+            }
+        }
         Operation::GetHealth => Described::answer::<Value>(g, 200, "The server answers."),
         Operation::GetOpenApi => Described::answer::<Value>(g, 200, "This document."),
     }

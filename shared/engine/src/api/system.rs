@@ -4,12 +4,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
-use super::backend::Backend;
+use super::backend::{Backend, Stats};
 use super::handle::Asked;
 use super::openapi::document;
 use super::problem::{Code, Problem};
 use super::query::Query;
 use super::response::{self, Answer};
+use crate::metrics::prometheus;
+use crate::trace::Context;
 
 /// Answers `GET /pools`. Holders and waiters of other clients are shown as numbers only.
 pub(super) async fn pools<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
@@ -31,13 +33,33 @@ pub(super) async fn pools<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Pro
 pub(super) async fn stats<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
     Query::read(asked.parts.uri.query(), &[])?;
     asked.caller.need_operator()?;
-    match asked.backend.stats().await? {
-        Some(stats) => Ok(response::json(StatusCode::OK, &stats)),
-        None => {
-            let detail = "this host keeps no tally of its own (look at its dashboard)";
-            Err(Problem::new(Code::Unsupported, detail))
-        }
-    }
+    let mut stats = tally(&asked).await?;
+    let current = asked.carrier.parent.as_deref().and_then(Context::parse);
+    stats.telemetry.current_trace_id = current
+        .filter(|_| stats.telemetry.enabled)
+        .map(|context| context.trace.to_string());
+    Ok(response::json(StatusCode::OK, &stats))
+}
+
+/// Answers `GET /metrics`, in the text format of Prometheus; operators only.
+pub(super) async fn metrics<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
+    Query::read(asked.parts.uri.query(), &[])?;
+    asked.caller.need_operator()?;
+    let text = prometheus::text(&tally(&asked).await?);
+    let mut answer = Response::new(Bytes::from(text));
+    answer.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(prometheus::CONTENT_TYPE),
+    );
+    Ok(answer)
+}
+
+async fn tally<B: Backend>(asked: &Asked<'_, B>) -> Result<Stats, Problem> {
+    let stats = asked.backend.stats().await?;
+    stats.ok_or_else(|| {
+        let detail = "this host keeps no tally of its own (look at its dashboard)";
+        Problem::new(Code::Unsupported, detail)
+    })
 }
 
 /// Answers `GET /healthz`.

@@ -146,10 +146,11 @@ impl Counts {
         count(&mut self.decisions, outcome);
         let choice = state.choices.get(choice as usize);
         for rule in choice.iter().flat_map(|choice| &choice.matched) {
-            match self.rules.get_mut(rule) {
+            let is_known = self.rules.contains_key(rule) || self.rules.len() < RULES_MAX;
+            let name = if is_known { rule } else { OTHER_RULES };
+            match self.rules.get_mut(name) {
                 Some(count) => *count += 1,
-                None if self.rules.len() < RULES_MAX => drop(self.rules.insert(rule.clone(), 1)),
-                None => *self.rules.entry(OTHER_RULES.to_owned()).or_default() += 1,
+                None => drop(self.rules.insert(name.to_owned(), 1)),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
 use super::Durations;
-use crate::api::backend::Stats;
+use crate::api::backend::{PoolStats, Stats};
 
 /// Media type of the text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -14,12 +14,30 @@ pub fn text(stats: &Stats) -> String {
     let mut page = Page::default();
     let Stats { counted, .. } = stats;
     let (tasks, journal) = (&counted.tasks, &counted.journal);
-    page.labelled("runs_total", "Runs by what happened.", "event", &counted.runs.by_event);
-    page.times("run_seconds", "From submission to the end of a run.", &counted.runs.seconds);
-    page.labelled("tasks_total", "Tasks that ended, by state.", "status", &tasks.by_status);
+    page.labelled(
+        "runs_total",
+        "Runs by what happened.",
+        "event",
+        &counted.runs.by_event,
+    );
+    page.times(
+        "run_seconds",
+        "From submission to the end of a run.",
+        &counted.runs.seconds,
+    );
+    page.labelled(
+        "tasks_total",
+        "Tasks that ended, by state.",
+        "status",
+        &tasks.by_status,
+    );
     page.counter("attempts_total", "Attempts that were dispatched.", tasks.attempts);
     page.labelled("failures_total", "Failures by class.", "class", &tasks.failures);
-    page.counter("retries_total", "Attempts that another one followed.", tasks.retries);
+    page.counter(
+        "retries_total",
+        "Attempts that another one followed.",
+        tasks.retries,
+    );
     page.counter(
         "refused_reports_total",
         "Reports of attempts that were not the live one.",
@@ -62,29 +80,26 @@ pub fn text(stats: &Stats) -> String {
         journal.conflicts,
     );
     page.counter("failed_turns_total", "Turns that failed.", journal.failed_turns);
-    page.counter("commits_total", "Commits that made appends durable.", stats.commits);
+    page.counter(
+        "commits_total",
+        "Commits that made appends durable.",
+        stats.commits,
+    );
     page.gauge("runs_active", "Runs in memory.", stats.runs_active);
     page.gauge("attempts_live", "Attempts at work.", stats.attempts_live);
     page.gauge("uptime_seconds", "Time since the start.", stats.uptime_seconds);
     if let Some(bytes) = stats.memory_peak_bytes {
         page.gauge("memory_peak_bytes", "Most memory used.", bytes);
     }
-    for (name, what, value) in [
-        (
-            "pool_capacity",
-            "Slots of a pool.",
-            (|pool| pool.capacity) as fn(&_) -> u32,
-        ),
-        ("pool_used", "Slots that are held.", |pool: &crate::api::backend::PoolStats| pool.used),
-        ("pool_waiting", "Attempts that wait for a slot.", |pool| pool.waiting),
-    ] {
-        page.head(name, what, "gauge");
-        for (pool, numbers) in &stats.pools {
-            page.line(name, &[("pool", pool)], value(numbers));
-        }
-    }
+    page.pools(stats, "pool_capacity", "Slots of a pool.", |pool| pool.capacity);
+    page.pools(stats, "pool_used", "Slots that are held.", |pool| pool.used);
+    page.pools(stats, "pool_waiting", "Attempts that wait for a slot.", |pool| pool.waiting);
     let telemetry = &stats.telemetry;
-    page.counter("spans_sent_total", "Spans that were delivered.", telemetry.spans_sent);
+    page.counter(
+        "spans_sent_total",
+        "Spans that were delivered.",
+        telemetry.spans_sent,
+    );
     page.counter(
         "spans_dropped_total",
         "Spans that did not fit into the queue.",
@@ -136,6 +151,13 @@ impl Page {
         self.head(name, what, "counter");
         for (value, count) in values {
             self.line(name, &[(label, value)], count);
+        }
+    }
+
+    fn pools(&mut self, stats: &Stats, name: &str, what: &str, value: impl Fn(&PoolStats) -> u32) {
+        self.head(name, what, "gauge");
+        for (pool, numbers) in &stats.pools {
+            self.line(name, &[("pool", pool)], value(numbers));
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::histogram::{BOUNDS_MS, Histogram};
 use super::Counts;
+use super::histogram::{BOUNDS_MS, Histogram};
 
 /// What has been counted since the process started.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -155,4 +155,3 @@ fn named(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
         .map(|(name, count)| ((*name).to_owned(), *count))
         .collect()
 }
-

@@ -28,6 +28,8 @@ pub struct Interval {
     pub choice: Option<Arc<Choice>>,
     /// Direct upstream tasks of a task, as they were then.
     pub upstream: Vec<Upstream>,
+    /// Name of a node that is neither a task of the workflow nor an item of one.
+    pub name: Option<String>,
 }
 
 /// What time was spent on.

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
+use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::{Choice, Verdict};
 use orchestrator_core::run::{RunState, SkipReason, Submission};
 use orchestrator_core::time::Timestamp;
-use orchestrator_core::workflow::Workflow;
+use orchestrator_core::workflow::{Task, Workflow};
 
 use super::context::{Context, SpanId, TraceId};
 use super::ids;
@@ -193,7 +193,7 @@ impl RunTrace {
         } = *place;
         let task = ids::task(self.run, node, epoch, reopened);
         let attempt = ids::attempt(place.key(self.run));
-        let name = self.task_name(place);
+        let name = self.task_name(interval, place);
         let wait = |what: &str| ids::wait(self.run, what, Some(node), epoch, interval.start);
         let mut span = match interval.phase {
             Phase::Task => {
@@ -216,12 +216,9 @@ impl RunTrace {
     }
 
     fn describe(&self, span: &mut Span, interval: &Interval, place: &Place) {
-        let task = self
-            .workflow
-            .task(place.item.map_or(place.node, |(group, _)| group));
         let attributes = &mut span.attributes;
         attributes.extend([
-            ("task.id", Value::from(self.full_name(place))),
+            ("task.id", Value::from(self.full_name(interval, place))),
             ("task.epoch", place.epoch.into()),
         ]);
         let is_attempt = matches!(interval.phase, Phase::Attempt | Phase::Queued);
@@ -229,10 +226,12 @@ impl RunTrace {
             attributes.push(("task.attempt", place.attempt.into()));
         }
         if matches!(interval.phase, Phase::Task | Phase::Attempt) {
-            attributes.extend([
-                ("task.agent", task.agent.clone().into()),
-                ("task.action", task.action.clone().into()),
-            ]);
+            if let Some(task) = self.task_of(place) {
+                attributes.extend([
+                    ("task.agent", task.agent.clone().into()),
+                    ("task.action", task.action.clone().into()),
+                ]);
+            }
             tell_outcome(span, interval);
         }
         if interval.phase == Phase::Attempt
@@ -263,22 +262,24 @@ impl RunTrace {
             .collect();
     }
 
-    /// The name without the item's index: spans of one kind have one name.
-    fn task_name(&self, place: &Place) -> &str {
+    /// The task, or the `for_each` task of an item.
+    fn task_of(&self, place: &Place) -> Option<&Task> {
         let node = place.item.map_or(place.node, |(group, _)| group);
-        &self.workflow.task(node).id
+        self.workflow.tasks.get(node.index())
     }
 
-    fn full_name(&self, place: &Place) -> String {
+    /// The name without the item's index: spans of one kind have one name.
+    fn task_name<'a>(&'a self, interval: &'a Interval, place: &Place) -> &'a str {
+        let of_task = || self.task_of(place).map(|task| task.id.as_str());
+        interval.name.as_deref().or_else(of_task).unwrap_or_default()
+    }
+
+    fn full_name(&self, interval: &Interval, place: &Place) -> String {
+        let name = self.task_name(interval, place);
         match place.item {
-            Some((group, index)) => format!("{}[{index}]", self.workflow.task(group).id),
-            None => self.workflow.task(place.node).id.clone(),
+            Some((_, index)) => format!("{name}[{index}]"),
+            None => name.to_owned(),
         }
-    }
-
-    /// The name of the task that a wait or an attempt is about.
-    pub fn name_of(&self, node: NodeIx) -> Option<&str> {
-        self.workflow.tasks.get(node.index()).map(|task| task.id.as_str())
     }
 }
 

@@ -281,7 +281,11 @@ impl Timeline {
     }
 
     fn upstream(&self, node: NodeIx, state: &RunState) -> Vec<Upstream> {
-        let upstream = state.task_of(node).depends_on.iter().take(LINKS_MAX);
+        let task = state.workflow.tasks.get(node.index());
+        let upstream = task
+            .map_or(&[][..], |task| &task.depends_on)
+            .iter()
+            .take(LINKS_MAX);
         let known = upstream.filter_map(|upstream| Some((upstream, self.tracks.get(upstream.index())?)));
         known
             .map(|(upstream, track)| (*upstream, track.epoch, track.reopened))
@@ -365,6 +369,7 @@ impl Timeline {
             outcome: Outcome::Over,
             choice: None,
             upstream: Vec::new(),
+            name: None,
         }
     }
 
@@ -387,7 +392,9 @@ impl Timeline {
         let is_decided = phase != Phase::Decision;
         let choice = track.choice.filter(|_| is_decided);
         let choice = choice.and_then(|choice| now.state.choices.get(choice as usize));
+        let is_added = item.is_none() && node.index() >= now.state.workflow.tasks.len();
         Interval {
+            name: is_added.then(|| now.state.name_of(node)),
             place: Some(place),
             choice: choice.cloned(),
             ..self.of_run(phase, time)
