@@ -3,8 +3,10 @@
 use http::header::ACCEPT;
 use http::{HeaderMap, Method};
 use orchestrator_aws::backend::AwsBackend;
+use orchestrator_aws::messages::send::TRACEPARENT;
 use orchestrator_engine::api::route::{self, Operation};
 use orchestrator_engine::api::{Access, Code, Problem, handle, response};
+use orchestrator_engine::trace::Context;
 
 use crate::gateway::{GatewayAnswer, GatewayRequest};
 use crate::identity::Identities;
@@ -33,7 +35,14 @@ impl Api {
     }
 
     /// Answers a request. Never fails: whatever goes wrong is an answer too.
-    pub async fn answer(&self, request: GatewayRequest) -> GatewayAnswer {
+    ///
+    /// The request is part of its invocation, which is part of whatever the request says it is part of.
+    pub async fn answer(&self, mut request: GatewayRequest, invocation: Option<Context>) -> GatewayAnswer {
+        if let Some(context) = invocation {
+            let headers = &mut request.headers;
+            headers.retain(|name, _| !name.eq_ignore_ascii_case(TRACEPARENT));
+            headers.insert(TRACEPARENT.to_owned(), context.traceparent());
+        }
         let authorizer = request.request_context.authorizer.as_ref();
         let access = Access::known(self.identities.caller(authorizer));
         let answer = match request.into_http() {

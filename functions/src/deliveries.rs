@@ -5,10 +5,15 @@ use std::collections::{BTreeMap, HashSet};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use futures_util::future::join_all;
+use orchestrator_aws::messages::send::TRACEPARENT;
 use orchestrator_core::ids::RunId;
 use orchestrator_engine::error::Error;
 use orchestrator_engine::ports::messages::{Body, Message};
+use orchestrator_engine::trace::Context;
 
+use tracing::{Instrument, field};
+
+use crate::hop::Hop;
 use crate::start::Function;
 
 /// Runs worked on at a time.
@@ -19,8 +24,8 @@ const ENTRIES_MAX: usize = 10;
 const PAUSE_MAX_SECONDS: i32 = 60;
 
 /// One message as it was delivered.
-struct Delivery {
-    id: String,
+pub(crate) struct Delivery {
+    pub(crate) id: String,
     receipt: String,
     /// Messages of one group are delivered in order; `None` in standard queues.
     group: Option<String>,
@@ -28,13 +33,24 @@ struct Delivery {
     receives: i32,
     /// `None`: it cannot be read, so it is nobody's.
     message: Option<Message>,
+    /// The turn that sent it, if it was traced.
+    pub(crate) sender: Option<Context>,
+    /// When it was sent, milliseconds since 1970.
+    pub(crate) sent_at: Option<i64>,
 }
 
 /// Handles a batch. What the answer names is delivered again, and in the end goes to the dead letters.
 ///
 /// A message that was delivered before may have been handled in part: its run also sends again whatever it owes. In a FIFO
 /// queue everything after the first failure of a group is delivered again too.
-pub async fn handle(function: &Function, queue_url: &str, event: SqsEvent) -> SqsBatchResponse {
+///
+/// `invocation` is the place of the invocation in a trace; a turn is part of its run's trace and linked to it.
+pub async fn handle(
+    function: &Function,
+    queue_url: &str,
+    event: SqsEvent,
+    invocation: Option<Context>,
+) -> SqsBatchResponse {
     let deliveries = join_all(event.records.into_iter().map(|record| read(function, record))).await;
     let mut failed: HashSet<usize> = HashSet::new();
     let mut blocked: HashSet<&str> = HashSet::new();
@@ -55,7 +71,13 @@ pub async fn handle(function: &Function, queue_url: &str, event: SqsEvent) -> Sq
     for runs in runs.chunks(RUNS_AT_ONCE) {
         let turns = runs.iter().map(async |(run, indexes)| {
             let of_run = indexes.iter().map(|index| &deliveries[*index]);
-            let is_done = turn(function, *run, of_run.collect()).await;
+            let deliveries: Vec<&Delivery> = of_run.collect();
+            let hop = Hop::begin(function, queue_url, *run, &deliveries, invocation);
+            let lines = tracing::info_span!("turn", run_id = %run, trace_id = field::Empty);
+            let is_done = turn(function, *run, deliveries).instrument(lines).await;
+            if let Some(hop) = hop {
+                hop.end(function, is_done);
+            }
             (!is_done).then_some(indexes)
         });
         failed.extend(join_all(turns).await.into_iter().flatten().flatten());
@@ -81,6 +103,9 @@ async fn read(function: &Function, record: SqsMessage) -> Delivery {
     let attribute = |name: &str| record.attributes.get(name);
     let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
     let group = attribute("MessageGroupId").cloned();
+    let sent_at = attribute("SentTimestamp").and_then(|time| time.parse().ok());
+    let sender = record.message_attributes.get(TRACEPARENT);
+    let sender = sender.and_then(|attribute| Context::parse(attribute.string_value.as_deref()?));
     let id = record.message_id.unwrap_or_default();
     let body = record.body.unwrap_or_default();
     let message = function.engine.ports().queues.read(body).await;
@@ -89,6 +114,8 @@ async fn read(function: &Function, record: SqsMessage) -> Delivery {
         .ok();
     Delivery {
         id,
+        sender,
+        sent_at,
         receipt: record.receipt_handle.unwrap_or_default(),
         group,
         receives: receives.unwrap_or(1),
@@ -103,35 +130,37 @@ async fn turn(function: &Function, run: RunId, deliveries: Vec<&Delivery>) -> bo
     if deliveries.iter().any(|delivery| delivery.receives > 1) {
         bodies.push(Body::Recover);
     }
-    match function.engine.handle(run, &bodies).await {
+    let handled = function.engine.handle(run, &bodies).await;
+    tracing::Span::current().record("trace_id", function.engine.trace_id(run));
+    match handled {
         Ok(()) => true,
         // One of them is refused, and with it the whole turn.
         Err(Error::Rejected(_)) if bodies.len() > 1 => {
             let mut is_done = true;
             for body in &bodies {
-                is_done &= settled(run, function.engine.handle(run, std::slice::from_ref(body)).await);
+                is_done &= settled(function.engine.handle(run, std::slice::from_ref(body)).await);
             }
             is_done
         }
-        other => settled(run, other),
+        other => settled(other),
     }
 }
 
 /// Whether there is no use in doing it again.
-fn settled(run: RunId, result: Result<(), Error>) -> bool {
+fn settled(result: Result<(), Error>) -> bool {
     match result {
         Ok(()) => true,
         Err(Error::Rejected(rejection)) => {
-            tracing::warn!(%run, %rejection, "a message was refused");
+            tracing::warn!(%rejection, "a message was refused");
             true
         }
         Err(error) if error.is_transient() => {
-            tracing::warn!(%run, %error, "messages will be delivered again");
+            tracing::warn!(%error, "messages will be delivered again");
             false
         }
         // The dead letters keep it for people.
         Err(error) => {
-            tracing::error!(%run, %error, "messages cannot be handled");
+            tracing::error!(%error, "messages cannot be handled");
             false
         }
     }
@@ -200,6 +229,8 @@ mod tests {
         Delivery {
             id: String::new(),
             receipt: String::new(),
+            sender: None,
+            sent_at: None,
             group: group.map(str::to_owned),
             receives,
             message: Some(Message {

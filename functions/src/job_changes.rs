@@ -40,12 +40,20 @@ pub async fn handle(function: &Function, event: JobEvent) -> Result<(), Error> {
         Ok(true) => {}
         Ok(false) => return Ok(()),
         Err(error) if !error.is_transient() => {
-            tracing::warn!(run = %key.run, %error, "a job of an unknown run has ended");
+            tracing::warn!(run_id = %key.run, attempt = key.attempt, %error, "a job of an unknown run has ended");
             return Ok(());
         }
         Err(error) => return Err(error),
     }
-    tracing::info!(run = %key.run, job = %event.detail.job_name, status = %event.detail.status, "a job ended without a report");
+    tracing::info!(
+        run_id = %key.run,
+        trace_id = function.engine.trace_id(key.run),
+        task = key.node.0,
+        attempt = key.attempt,
+        job = %event.detail.job_name,
+        status = %event.detail.status,
+        "a job ended without a report"
+    );
     let message = Message {
         run: key.run,
         body: Body::Reports(vec![report]),

@@ -1,6 +1,5 @@
 //! What every function makes once, before its first invocation.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use lambda_runtime::Context;
@@ -10,7 +9,10 @@ use orchestrator_aws::host::{AwsHost, load_settings};
 use orchestrator_aws::meter::Meter;
 use orchestrator_engine::api::Intake;
 use orchestrator_engine::engine::Engine;
+use orchestrator_engine::trace;
 use tracing::Instrument;
+
+use crate::telemetry::{Invocation, Telemetry, Trigger};
 
 /// Why a function cannot start; Lambda shows it and tries again with a new process.
 pub type StartError = lambda_runtime::Error;
@@ -26,20 +28,22 @@ pub struct Function {
     pub intake: Intake,
     /// How often runs that are due are looked for, milliseconds.
     pub check_interval_ms: u64,
+    /// Who watches.
+    pub telemetry: Telemetry,
 }
 
 impl Function {
-    /// Reads the environment and the configuration, and makes the clients.
+    /// Reads the environment and the configuration, and makes the clients of the function with this name.
     ///
     /// # Errors
     /// When a variable is missing or makes no sense, or the configuration cannot be read.
-    pub async fn start() -> Result<Function, StartError> {
-        Function::try_start()
+    pub async fn start(name: &str) -> Result<Function, StartError> {
+        Function::try_start(name)
             .await
             .inspect_err(|error| tracing::error!(%error, "the function cannot start"))
     }
 
-    async fn try_start() -> Result<Function, StartError> {
+    async fn try_start(name: &str) -> Result<Function, StartError> {
         let config = Config::from_env()?;
         let clients = Clients::new(sdk_config().await, Meter::default());
         let settings = load_settings(&config, &clients).await?;
@@ -49,12 +53,16 @@ impl Function {
             agents: None,
             ..settings.api_intake()
         };
+        let telemetry = Telemetry::start(&settings.telemetry, name);
         let host = AwsHost::new(&config, &settings, clients);
+        host.propagate(telemetry.engine.tracer.as_deref());
         let engine = host
             .into_engine(&config, settings, config.decides_in_turn)
-            .await?;
+            .await?
+            .watched_by(telemetry.engine.clone());
         Ok(Function {
             engine: Arc::new(engine),
+            telemetry,
             config: Arc::new(config),
             intake,
             check_interval_ms,
@@ -62,12 +70,21 @@ impl Function {
     }
 
     /// Does the work of one invocation; every line it logs names the invocation. What has been paid for since the process
-    /// started is logged at level debug.
-    pub async fn invocation<T>(&self, context: &Context, work: impl Future<Output = T>) -> T {
-        let span = tracing::info_span!("invocation", request_id = %context.request_id);
-        let done = work.instrument(span).await;
+    /// started is logged at level debug. Spans and metrics are sent before the invocation is answered.
+    pub async fn invocation<T>(
+        &self,
+        trigger: Trigger,
+        context: &Context,
+        caller: Option<trace::Context>,
+        work: impl AsyncFnOnce(&Invocation) -> T,
+    ) -> T {
+        let invocation = self.telemetry.begin(context, caller);
+        let trace_id = invocation.context().map(|context| context.trace.to_string());
+        let span = tracing::info_span!("invocation", request_id = %context.request_id, trace_id);
+        let done = work(&invocation).instrument(span).await;
         let counts = self.engine.ports().clients.meter.counts();
         tracing::debug!(target: "meter", ?counts, "paid for so far");
+        self.telemetry.end(invocation, trigger, context).await;
         done
     }
 }

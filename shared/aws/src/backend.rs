@@ -16,6 +16,7 @@ use orchestrator_engine::ports::messages::Body;
 use orchestrator_engine::ports::{Clock, Idempotency, Ports, RateLimits};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
+use orchestrator_engine::trace::Tracer;
 use orchestrator_engine::views::{LeaseView, PoolList, PoolView};
 
 use crate::clock::SystemClock;
@@ -92,6 +93,10 @@ impl Backend for AwsBackend {
 
     fn intake(&self) -> &Intake {
         &self.intake
+    }
+
+    fn tracer(&self) -> Option<&Tracer> {
+        self.engine.telemetry().tracer.as_deref()
     }
 
     async fn submit(&self, request: Request) -> Result<(), Error> {

@@ -136,5 +136,8 @@ fn detail(committed: &Committed<'_>, index: usize, event: &Event) -> Value {
     detail["run_id"] = json!(committed.run);
     detail["workflow"] = json!(committed.state.workflow.name);
     detail["run_status"] = json!(committed.status);
+    if let Some(turn) = committed.turn {
+        detail["traceparent"] = json!(turn.traceparent());
+    }
     detail
 }

@@ -7,6 +7,7 @@ use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::Ports;
 use orchestrator_engine::settings::{self, Settings};
 use orchestrator_engine::token::TokenKey;
+use orchestrator_engine::trace::Tracer;
 
 use crate::cache::AnyCache;
 use crate::clients::Clients;
@@ -108,6 +109,13 @@ impl AwsHost {
             sender,
             clients,
             clock: SystemClock,
+        }
+    }
+
+    /// Has X-Ray told where its header is understood.
+    pub fn propagate(&self, tracer: Option<&Tracer>) {
+        if tracer.is_some_and(|tracer| tracer.propagators().xray) {
+            self.sender.tell_xray();
         }
     }
 

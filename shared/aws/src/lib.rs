@@ -22,3 +22,4 @@ pub mod rate_limits;
 pub mod sessions;
 pub mod store;
 pub mod table;
+pub mod traces;

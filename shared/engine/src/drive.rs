@@ -251,7 +251,8 @@ impl<P: Ports> Engine<P> {
                 .send(effects::granted(released.granted))
                 .await
         {
-            tracing::warn!(%run, %error, "runs were not told of freed slots");
+            let trace_id = self.trace_id(run);
+            tracing::warn!(run_id = %run, trace_id, %error, "runs were not told of freed slots");
         }
     }
 
@@ -292,6 +293,7 @@ impl<P: Ports> Engine<P> {
                 events: &events,
                 status: state.status,
                 state,
+                turn: self.turn_of(session),
             };
             let published = self.ports.event_bus().publish(committed).await;
             self.observe(session, at, &events);

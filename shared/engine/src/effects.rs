@@ -46,13 +46,13 @@ impl<P: Ports> Engine<P> {
         }
         if !due.dispatches.is_empty() {
             let dispatches = self.envelopes(session, due.dispatches, &mut messages);
-            let keys: Vec<AttemptKey> = dispatches.iter().map(|dispatch| dispatch.key).collect();
-            let began = self.ports.clock().now();
+            let handed = self.hands_over(session, &dispatches);
             self.ports.compute().dispatch(dispatches).await?;
-            self.observe_dispatch(session, &keys, began);
+            self.observe_dispatch(session, handed);
         }
         if !messages.is_empty() {
-            self.ports.messages().send(messages).await?;
+            let turn = self.turn_of(session);
+            self.ports.messages().send_from(turn, messages).await?;
         }
         Ok(kept)
     }

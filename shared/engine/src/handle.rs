@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::ports::Ports;
 use crate::ports::messages::{Body, Candidates, Said};
+use crate::trace::run::trace_id_of;
 
 impl<P: Ports> Engine<P> {
     /// Handles messages of `run`. Idempotent: what is done already changes nothing.
@@ -64,8 +65,17 @@ impl<P: Ports> Engine<P> {
         match said.report.check(session.state(), &said.task, &self.tokens) {
             Ok(report) => hear(session, report),
             Err(problem) => {
-                let (run, task, detail) = (session.state().id(), &said.task, &problem.detail);
-                tracing::warn!(%run, %task, %detail, "a report was dropped");
+                let state = session.state();
+                let (epoch, attempt) = (said.report.epoch, said.report.attempt);
+                tracing::warn!(
+                    run_id = %state.id(),
+                    task_id = %said.task,
+                    epoch,
+                    attempt,
+                    trace_id = %trace_id_of(&state.submission),
+                    detail = %problem.detail,
+                    "a report was dropped"
+                );
                 Ok(())
             }
         }

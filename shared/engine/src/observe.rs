@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orchestrator_core::ids::AttemptKey;
+use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::run::{Carrier, Event, RunState};
 use orchestrator_core::time::Timestamp;
 
@@ -10,8 +10,11 @@ use crate::drive::Session;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::ports::{Clock, Ports, journal};
+use crate::ports::compute::Dispatch;
+use crate::ports::{Clock, Compute, Ports, SessionCache, journal};
+use crate::trace::run::trace_id_of;
 use crate::trace::interval::{Interval, Outcome, Phase};
+use crate::trace::span::Attribute;
 use crate::trace::{Context, Record, RunTrace, Span, SpanId, SpanKind, Timeline, Tracer, Value, ids};
 
 /// Who watches the engine. Nobody, unless a host says otherwise.
@@ -28,6 +31,12 @@ pub struct Telemetry {
 pub(crate) struct Tracing {
     trace: Arc<RunTrace>,
     timeline: Timeline,
+}
+
+/// Attempts that are being handed over.
+pub(crate) struct Handed {
+    began: Timestamp,
+    attempts: Vec<(AttemptKey, Vec<Attribute>)>,
 }
 
 impl Tracing {
@@ -89,7 +98,8 @@ impl<P: Ports> Engine<P> {
         }
         let run = session.state().id();
         let mut span = self.work(session, tracing, session.use_case, ids::turn(run, session.seq()));
-        span.parent = Some(ids::part(run, tracing.timeline.part()));
+        let cause = tracer.cause(run);
+        span.parent = Some(cause.unwrap_or_else(|| ids::part(run, tracing.timeline.part())));
         span.attributes.extend([
             ("journal.seq", Value::from(session.seq())),
             ("journal.events", appended.into()),
@@ -98,24 +108,68 @@ impl<P: Ports> Engine<P> {
         tracer.record_work(span);
     }
 
-    /// Tells how long it took to hand over attempts, from `began` until now.
-    pub(crate) fn observe_dispatch(&self, session: &Session, keys: &[AttemptKey], began: Timestamp) {
-        let (Some(tracer), Some(tracing)) = (self.telemetry.tracer.as_deref(), &session.tracing) else {
+    /// The place of a run that is kept in its trace; `None` when it is not kept, or there are no traces.
+    pub fn trace_of(&self, run: RunId) -> Option<Context> {
+        let tracer = self.telemetry.tracer.as_deref()?;
+        let cache = self.ports.session_cache();
+        let session = cache.take(run)?;
+        let part = session
+            .tracing
+            .as_ref()
+            .map_or(0, |tracing| tracing.timeline.part());
+        let context = RunTrace::of(session.state(), tracer.sampler()).part(part);
+        cache.put(session);
+        Some(context)
+    }
+
+    /// The trace of a run that is kept, for logs.
+    pub fn trace_id(&self, run: RunId) -> Option<String> {
+        let cache = self.ports.session_cache();
+        let session = cache.take(run)?;
+        let trace = trace_id_of(&session.state().submission);
+        cache.put(session);
+        Some(trace.to_string())
+    }
+
+    /// The turn that is under way, as a place in the trace of its run.
+    pub(crate) fn turn_of(&self, session: &Session) -> Option<Context> {
+        let tracing = session.tracing.as_ref()?;
+        Some(tracing.trace.at(ids::turn(session.state().id(), session.seq())))
+    }
+
+    /// Notes which attempts are about to be handed over, if that is to be told.
+    pub(crate) fn hands_over(&self, session: &Session, attempts: &[Dispatch]) -> Option<Handed> {
+        let compute = self.ports.compute();
+        session.tracing.as_ref().map(|_| Handed {
+            began: self.ports.clock().now(),
+            attempts: attempts
+                .iter()
+                .map(|attempt| (attempt.key, compute.way(attempt)))
+                .collect(),
+        })
+    }
+
+    /// Tells how long it took to hand them over.
+    pub(crate) fn observe_dispatch(&self, session: &Session, handed: Option<Handed>) {
+        let (Some(tracer), Some(tracing), Some(handed)) =
+            (self.telemetry.tracer.as_deref(), &session.tracing, handed)
+        else {
             return;
         };
         let run = session.state().id();
-        for key in keys {
-            let id = ids::within_turn(run, session.seq(), "dispatch", Some(*key));
+        for (key, way) in handed.attempts {
+            let id = ids::within_turn(run, session.seq(), "dispatch", Some(key));
             let mut span = self.work(session, tracing, "dispatch", id);
-            span.start = began;
+            span.start = handed.began;
             span.kind = SpanKind::Producer;
-            span.parent = Some(ids::attempt(*key));
+            span.parent = Some(ids::attempt(key));
             span.links = vec![tracing.trace.at(ids::turn(run, session.seq()))];
             span.attributes.extend([
                 ("task.id", Value::from(session.state().name_of(key.node))),
                 ("task.epoch", key.epoch.into()),
                 ("task.attempt", key.attempt.into()),
             ]);
+            span.attributes.extend(way);
             tracer.record_work(span);
         }
     }

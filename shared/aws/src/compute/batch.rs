@@ -149,12 +149,8 @@ fn environment(attempt: &Dispatch, text: &str) -> Vec<KeyValuePair> {
         (env_vars::ORCHESTRATOR_ATTEMPT, envelope.attempt.to_string()),
         (env_vars::ORCHESTRATOR_ATTEMPT_KEY, attempt.key.to_string()),
     ];
-    variables.extend(
-        envelope
-            .traceparent
-            .clone()
-            .map(|parent| (env_vars::TRACEPARENT, parent)),
-    );
+    let trace = envelope.trace_variables().into_iter();
+    variables.extend(trace.filter_map(|(name, value)| Some((name, value?.to_owned()))));
     variables
         .into_iter()
         .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build())

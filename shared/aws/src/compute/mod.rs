@@ -17,6 +17,7 @@ use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::compute::Dispatch;
 use orchestrator_engine::ports::messages::{Body, Message};
 use orchestrator_engine::ports::{Compute, Messages};
+use orchestrator_engine::trace::span::{Attribute, fixed};
 
 use crate::env::{Agents, BatchTarget};
 use crate::fault::{Fault, Kind};
@@ -194,6 +195,27 @@ impl Compute for AgentCompute {
         match fault {
             Some(fault) => Err(fault.in_part("the agents' place")),
             None => Ok(()),
+        }
+    }
+
+    fn way(&self, attempt: &Dispatch) -> Vec<Attribute> {
+        let class = attempt.choice.overrides.resource_class;
+        match self.agents.place(&attempt.envelope.agent, class) {
+            Some(Place::Queue(url)) => vec![
+                ("messaging.system", fixed("aws_sqs")),
+                ("messaging.operation.name", fixed("send")),
+                ("messaging.operation.type", fixed("send")),
+                (
+                    "messaging.destination.name",
+                    url.rsplit('/').next().unwrap_or_default().into(),
+                ),
+            ],
+            Some(Place::Job(target)) => vec![
+                ("aws.batch.job_queue", target.queue.into()),
+                ("aws.batch.job_definition", target.definition.into()),
+                ("aws.batch.job_name", batch::job_name(attempt.key).into()),
+            ],
+            None => Vec::new(),
         }
     }
 

@@ -13,6 +13,7 @@ use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::Messages;
 use orchestrator_engine::ports::messages::{Body, Message};
+use orchestrator_engine::trace::Context;
 use sha2::{Digest, Sha256};
 
 use crate::payloads::{MESSAGE_BYTES_MAX, Payloads};
@@ -58,7 +59,7 @@ impl Queues {
         })
     }
 
-    async fn outgoing(&self, message: &Message) -> Result<Outgoing, HostError> {
+    async fn outgoing(&self, message: &Message, turn: Option<Context>) -> Result<Outgoing, HostError> {
         let text = wire::encode(message);
         let hash = hex(&Sha256::digest(&text));
         let body = self
@@ -72,7 +73,7 @@ impl Queues {
             group: is_said.then(|| message.run.to_string()),
             deduplication: is_said.then_some(hash),
             delay_seconds: 0,
-            traceparent: None,
+            traceparent: turn.map(|turn| turn.traceparent()),
         })
     }
 }
@@ -86,10 +87,14 @@ const WHAT: &str = "the message queue";
 
 impl Messages for Queues {
     async fn send(&self, messages: Vec<Message>) -> Result<(), HostError> {
+        self.send_from(None, messages).await
+    }
+
+    async fn send_from(&self, turn: Option<Context>, messages: Vec<Message>) -> Result<(), HostError> {
         let mut decisions = Vec::new();
         let mut task_events = Vec::new();
         for message in &messages {
-            let outgoing = self.outgoing(message).await?;
+            let outgoing = self.outgoing(message, turn).await?;
             match is_said(&message.body) {
                 true => task_events.push(outgoing),
                 false => decisions.push(outgoing),
@@ -113,7 +118,7 @@ impl Messages for Queues {
         let outgoing = Outgoing {
             // Rounded up: a message that comes early finds nothing due.
             delay_seconds: i32::try_from(delay_ms.div_ceil(1_000)).unwrap_or(i32::MAX),
-            ..self.outgoing(&message).await?
+            ..self.outgoing(&message, None).await?
         };
         self.sender
             .send(&self.decisions, vec![outgoing])

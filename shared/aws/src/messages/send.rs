@@ -1,7 +1,14 @@
 //! Sending to queues in batches, with every entry's own outcome looked at.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+    SendMessageBatchRequestEntry,
+};
+use orchestrator_engine::trace::{Context, xray};
 
 use crate::clock::jitter;
 use crate::fault::{Fault, Kind};
@@ -39,12 +46,23 @@ pub struct Outgoing {
 pub struct Sender {
     client: Client,
     meter: Meter,
+    /// Whether X-Ray is told too; shared by all clones.
+    tells_xray: Arc<AtomicBool>,
 }
 
 impl Sender {
     /// Sends with this client.
     pub fn new(client: Client, meter: Meter) -> Sender {
-        Sender { client, meter }
+        Sender {
+            client,
+            meter,
+            tells_xray: Arc::default(),
+        }
+    }
+
+    /// From now on messages also carry `AWSTraceHeader`, by which X-Ray joins what a function does to what sent its message.
+    pub fn tell_xray(&self) {
+        self.tells_xray.store(true, Ordering::Relaxed);
     }
 
     /// Sends the messages, in order within a group. Entries that were refused for a reason that may pass are sent again,
@@ -68,7 +86,11 @@ impl Sender {
             let bytes = batch.iter().map(|message| message.body.len()).sum();
             let is_fifo = batch.iter().any(|message| message.group.is_some());
             self.meter.queue_call(bytes, is_fifo);
-            let entries = batch.iter().enumerate().map(|(id, message)| entry(id, message));
+            let tells_xray = self.tells_xray.load(Ordering::Relaxed);
+            let entries = batch
+                .iter()
+                .enumerate()
+                .map(|(id, message)| entry(id, message, tells_xray));
             let request = self.client.send_message_batch().queue_url(queue_url);
             let output = request
                 .set_entries(Some(entries.collect()))
@@ -100,8 +122,19 @@ impl Sender {
     }
 }
 
-fn entry(id: usize, message: &Outgoing) -> SendMessageBatchRequestEntry {
+fn entry(id: usize, message: &Outgoing, tells_xray: bool) -> SendMessageBatchRequestEntry {
+    let context = message.traceparent.as_deref().and_then(Context::parse);
+    let for_xray = context.filter(|_| tells_xray).map(|context| {
+        MessageSystemAttributeValue::builder()
+            .data_type("String")
+            .string_value(xray::header(&context))
+            .build()
+            .expect("an attribute has a type")
+    });
     SendMessageBatchRequestEntry::builder()
+        .set_message_system_attributes(
+            for_xray.map(|header| [(MessageSystemAttributeNameForSends::AwsTraceHeader, header)].into()),
+        )
         .id(id.to_string())
         .message_body(&message.body)
         .set_message_group_id(message.group.clone())

@@ -122,7 +122,7 @@ impl Journal for Store {
         if let Some(summary) = summary.filter(|summary| seq > 1 && summary.status.is_terminal())
             && let Err(fault) = self.show(&summary, seq, Moment::After).await
         {
-            tracing::warn!(%run, %fault, "the index does not show yet that the run has ended; the sweep will repair it");
+            tracing::warn!(run_id = %run, %fault, "the index does not show yet that the run has ended; the sweep will repair it");
         }
         Ok(())
     }

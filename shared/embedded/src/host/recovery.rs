@@ -79,7 +79,7 @@ pub(crate) async fn recover(
 }
 
 fn set_aside(run: RunId, error: &Error) {
-    tracing::error!(%run, %error, "a run cannot be read and is set aside; the others go on");
+    tracing::error!(run_id = %run, %error, "a run cannot be read and is set aside; the others go on");
 }
 
 /// Agents of tasks that have not ended and that this process does not have.

@@ -79,9 +79,10 @@ async fn handle(engine: &Engine<EmbeddedPorts>, run: RunId, work: &mut VecDeque<
     let result = engine.handle(run, &bodies).await;
     let is_kept = settle(engine, run, &result, work);
     match &result {
-        Err(Error::UnknownRun(_)) => tracing::debug!(%run, "messages of a run that was never stored"),
+        Err(Error::UnknownRun(_)) => tracing::debug!(run_id = %run, "messages of a run that was never stored"),
         Err(error) if !is_kept => {
-            tracing::error!(%run, %error, messages = bodies.len(), "messages cannot be handled and are dropped");
+            let (trace_id, messages) = (engine.trace_id(run), bodies.len());
+            tracing::error!(run_id = %run, trace_id, %error, messages, "messages cannot be handled and are dropped");
         }
         _ => {}
     }
@@ -106,7 +107,8 @@ fn settle(
     let Some(error) = result.as_ref().err().filter(|error| error.is_transient()) else {
         return false;
     };
-    tracing::warn!(%run, %error, "a turn failed; what it leaves open is tried again");
+    let trace_id = engine.trace_id(run);
+    tracing::warn!(run_id = %run, trace_id, %error, "a turn failed; what it leaves open is tried again");
     work.push_front(Work::Message(Body::Recover));
     let held = engine.ports().pools.holders_of(run);
     if !held.is_empty() {

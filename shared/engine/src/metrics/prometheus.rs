@@ -93,7 +93,9 @@ pub fn text(stats: &Stats) -> String {
     }
     page.pools(stats, "pool_capacity", "Slots of a pool.", |pool| pool.capacity);
     page.pools(stats, "pool_used", "Slots that are held.", |pool| pool.used);
-    page.pools(stats, "pool_waiting", "Attempts that wait for a slot.", |pool| pool.waiting);
+    page.pools(stats, "pool_waiting", "Attempts that wait for a slot.", |pool| {
+        pool.waiting
+    });
     let telemetry = &stats.telemetry;
     page.counter(
         "spans_sent_total",

@@ -7,6 +7,7 @@ use orchestrator_core::policy::Choice;
 
 use crate::envelope::Envelope;
 use crate::error::HostError;
+use crate::trace::span::Attribute;
 
 /// Hands attempts to agents and makes them stop.
 ///
@@ -19,6 +20,12 @@ pub trait Compute {
     /// # Errors
     /// When nothing is known to have been handed over; the message that led here is then delivered again.
     async fn dispatch(&self, attempts: Vec<Dispatch>) -> Result<(), HostError>;
+
+    /// What is told of the way an attempt is handed over: attributes of its span.
+    fn way(&self, attempt: &Dispatch) -> Vec<Attribute> {
+        let _ = attempt;
+        Vec::new()
+    }
 
     /// Makes whatever works on the attempts stop, for real. Returns when no new effect of theirs is to be expected on this
     /// host, or, on remote compute, when the stop has been requested.

@@ -5,6 +5,7 @@ use orchestrator_core::run::{Event, RunState, RunStatus};
 use orchestrator_core::time::Timestamp;
 
 use crate::error::HostError;
+use crate::trace::Context;
 
 /// Publishes what was appended. At least once, in order per run; the sequence number lets receivers drop repeats.
 pub trait EventBus {
@@ -30,4 +31,6 @@ pub struct Committed<'a> {
     pub status: RunStatus,
     /// The run after it.
     pub state: &'a RunState,
+    /// The turn that made it, as a place in the trace of the run; `None` when it is not traced.
+    pub turn: Option<Context>,
 }

@@ -6,6 +6,7 @@ use orchestrator_core::time::Timestamp;
 
 use crate::api::reports::ReportBody;
 use crate::error::HostError;
+use crate::trace::Context;
 
 /// Sends messages to the use cases. At least once, in any order; every receiver is idempotent.
 pub trait Messages {
@@ -14,6 +15,15 @@ pub trait Messages {
     /// # Errors
     /// When some are not known to have been sent.
     async fn send(&self, messages: Vec<Message>) -> Result<(), HostError>;
+
+    /// The same on behalf of a turn, whose place in its trace travels with the messages where that is possible.
+    ///
+    /// # Errors
+    /// When some are not known to have been sent.
+    async fn send_from(&self, turn: Option<Context>, messages: Vec<Message>) -> Result<(), HostError> {
+        let _ = turn;
+        self.send(messages).await
+    }
 
     /// Sends [`Body::Tick`] to `run` at about `at`. `false`: it will not be sent, because this host watches loaded runs
     /// itself, or because `at` is so far away that the sweep comes first.

@@ -61,6 +61,16 @@ pub fn turn(run: RunId, seq: u64) -> SpanId {
     span(&[b"turn", &run.to_bytes(), &seq.to_be_bytes()])
 }
 
+/// Messages of a run that were taken at a time, told apart by the first of them.
+pub fn delivery(run: RunId, message: &str, at: Timestamp) -> SpanId {
+    span(&[
+        b"delivery",
+        &run.to_bytes(),
+        message.as_bytes(),
+        &at.0.to_be_bytes(),
+    ])
+}
+
 /// What a turn did to an attempt: `what` is `dispatch` or `stop`.
 pub fn within_turn(run: RunId, seq: u64, what: &str, key: Option<AttemptKey>) -> SpanId {
     let key = key.map_or([0; 12], |key| {

@@ -74,7 +74,9 @@ impl Propagators {
             .filter(|_| self.trace_context && headers.get_all("traceparent").iter().count() == 1);
         let from_xray = || {
             let header = joined(xray::HEADER).filter(|_| self.xray)?;
-            Some(xray::parse(&header)?.traceparent())
+            // Nobody keeps a segment that X-Ray has not sampled: there is nothing to be a child of.
+            let segment = xray::parse(&header).filter(|segment| segment.is_sampled)?;
+            Some(segment.traceparent())
         };
         let w3c = parent.filter(|parent| Context::parse(parent).is_some());
         checked(Carrier {
@@ -134,6 +136,10 @@ mod tests {
         assert_eq!(parent("tracecontext, xray", &headers).as_deref(), Some(PARENT));
         assert_eq!(parent("xray", &headers).as_deref(), Some(converted));
         assert_eq!(parent("none", &headers), None);
+        headers.remove("traceparent");
+        let not_sampled = XRAY.replace("Sampled=1", "Sampled=0");
+        headers.insert(xray::HEADER, HeaderValue::from_str(&not_sampled).unwrap());
+        assert_eq!(parent("xray", &headers), None);
         assert_eq!(Propagators::named("tracecontext,b3"), Err("b3".to_owned()));
     }
 }

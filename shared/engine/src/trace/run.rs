@@ -19,6 +19,12 @@ use crate::views::task::hold_name;
 /// How a run was asked for: by a document. The other way is natural language, `NL`.
 const REQUEST_TYPE: &str = "DSL";
 
+/// The trace of a run, whether it is exported or not.
+pub fn trace_id_of(submission: &Submission) -> TraceId {
+    let parent = submission.trace.parent.as_deref().and_then(Context::parse);
+    parent.map_or_else(|| ids::trace_of(submission.run), |parent| parent.trace)
+}
+
 /// Where a run belongs. Follows from its submission alone.
 #[derive(Debug, Clone)]
 pub struct RunTrace {
@@ -42,7 +48,7 @@ impl RunTrace {
 
     fn new(workflow: Arc<Workflow>, submission: Arc<Submission>, sampler: &Sampler) -> RunTrace {
         let parent = submission.trace.parent.as_deref().and_then(Context::parse);
-        let trace = parent.map_or_else(|| ids::trace_of(submission.run), |parent| parent.trace);
+        let trace = trace_id_of(&submission);
         RunTrace {
             run: submission.run,
             trace,

@@ -1,8 +1,12 @@
 //! Where spans go: the seam between what happens and whoever exports it.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use orchestrator_core::ids::RunId;
+
+use super::context::SpanId;
 use super::export::Export;
 use super::interval::Interval;
 use super::propagation::Propagators;
@@ -42,6 +46,8 @@ pub struct Tracer {
     propagators: Propagators,
     sink: Arc<dyn Sink>,
     work_ms_min: u64,
+    /// What runs are worked on for at this moment, where the host knows.
+    causes: Mutex<BTreeMap<RunId, SpanId>>,
 }
 
 impl Tracer {
@@ -52,6 +58,7 @@ impl Tracer {
             propagators: export.propagators,
             sink,
             work_ms_min,
+            causes: Mutex::default(),
         }
     }
 
@@ -63,6 +70,21 @@ impl Tracer {
     /// Which traces are exported.
     pub fn sampler(&self) -> &Sampler {
         &self.sampler
+    }
+
+    /// Notes that turns of `run` are part of a span of its trace, or no longer.
+    pub fn set_cause(&self, run: RunId, cause: Option<SpanId>) {
+        let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        match cause {
+            Some(cause) => causes.insert(run, cause),
+            None => causes.remove(&run),
+        };
+    }
+
+    /// The span that turns of `run` are part of.
+    pub(crate) fn cause(&self, run: RunId) -> Option<SpanId> {
+        let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        causes.get(&run).copied()
     }
 
     /// Hands spans over, without those of traces that are not exported.

@@ -1,0 +1,102 @@
+//! Sends spans to a collector from a function: everything at once, before the invocation is answered, because the process is
+//! frozen between invocations.
+//!
+//! A flush costs its own round trip and is given up after a while. After a failure nothing is sent for some time, so that a
+//! collector that is away costs one time-out now and then, not one per invocation.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use orchestrator_core::time::Timestamp;
+use orchestrator_engine::trace::otlp::{self, CONTENT_TYPE};
+use orchestrator_engine::trace::{Export, Record, Sink, Span};
+
+/// Longest time a flush may take, whatever the environment allows.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+/// After a failure nothing is sent for so long, milliseconds.
+const PAUSE_MS: u64 = 30_000;
+
+/// Spans of an invocation.
+#[derive(Debug)]
+pub struct Traces {
+    export: Export,
+    connector: SharedHttpConnector,
+    queue: Mutex<Vec<Record>>,
+    dropped: AtomicU64,
+    /// Until when nothing is sent, milliseconds since 1970.
+    paused_until: AtomicI64,
+}
+
+impl Traces {
+    /// Sends over the process's connections.
+    pub fn new(export: Export, connector: SharedHttpConnector) -> Traces {
+        Traces {
+            export,
+            connector,
+            queue: Mutex::default(),
+            dropped: AtomicU64::new(0),
+            paused_until: AtomicI64::new(0),
+        }
+    }
+
+    /// Sends what there is, at `now`. Failures are told in the log and cost the spans.
+    pub async fn flush(&self, now: Timestamp) {
+        let records = std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner));
+        if records.is_empty() || now.0 < self.paused_until.load(Ordering::Relaxed) {
+            self.dropped.fetch_add(records.len() as u64, Ordering::Relaxed);
+            return;
+        }
+        let spans: Vec<Span> = records.into_iter().map(Record::into_span).collect();
+        let body = otlp::traces(&self.export.resource, &spans);
+        let timeout = self.export.timeout.min(FLUSH_TIMEOUT);
+        let problem = match tokio::time::timeout(timeout, self.post(body)).await {
+            Ok(Ok(200..=299)) => return,
+            Ok(Ok(status)) => format!("the collector answered {status}"),
+            Ok(Err(problem)) => problem,
+            Err(_) => format!("no answer within {} ms", timeout.as_millis()),
+        };
+        self.dropped.fetch_add(spans.len() as u64, Ordering::Relaxed);
+        self.paused_until.store((now + PAUSE_MS).0, Ordering::Relaxed);
+        let endpoint = &self.export.endpoint;
+        tracing::warn!(
+            endpoint,
+            problem,
+            spans = spans.len(),
+            "traces cannot be delivered"
+        );
+    }
+
+    /// The status of the answer.
+    async fn post(&self, body: Vec<u8>) -> Result<u16, String> {
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method("POST").map_err(|error| error.to_string())?;
+        request
+            .set_uri(self.export.endpoint.as_str())
+            .map_err(|error| format!("'{}' is not a URL: {error}", self.export.endpoint))?;
+        let headers = request.headers_mut();
+        headers.insert("content-type", CONTENT_TYPE);
+        for (name, value) in &self.export.headers {
+            headers
+                .try_insert(name.clone(), value.clone())
+                .map_err(|error| error.to_string())?;
+        }
+        let answer = self.connector.call(request).await;
+        answer
+            .map(|answer| answer.status().as_u16())
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl Sink for Traces {
+    fn take(&self, records: Vec<Record>) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = self.export.queue_max.saturating_sub(queue.len());
+        let excess = records.len().saturating_sub(room);
+        self.dropped.fetch_add(excess as u64, Ordering::Relaxed);
+        queue.extend(records.into_iter().take(room));
+    }
+}
