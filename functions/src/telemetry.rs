@@ -14,7 +14,7 @@ use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::settings;
 use orchestrator_engine::trace::span::{Attribute, fixed};
 use orchestrator_engine::trace::{
-    Context, Propagators, Sink, Span, SpanId, SpanKind, Tracer, export, ids, xray,
+    Context, Propagators, Sink, Span, SpanId, SpanKind, Tracer, Value, export, ids, xray,
 };
 
 use crate::emf;
@@ -143,7 +143,7 @@ impl Telemetry {
     pub async fn end(&self, invocation: Invocation, trigger: Trigger, context: &LambdaContext) {
         if let (Some(tracer), Some((own, parent))) = (self.engine.tracer.as_deref(), invocation.place) {
             let attributes: Vec<Attribute> = vec![
-                ("faas.name", (*self.function).into()),
+                ("faas.name", Value::from(&*self.function)),
                 ("faas.trigger", fixed(trigger.as_str())),
                 ("faas.invocation_id", context.request_id.clone().into()),
                 ("faas.coldstart", invocation.is_cold.into()),

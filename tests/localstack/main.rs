@@ -24,3 +24,4 @@ mod faults;
 mod golden;
 mod pools;
 mod sweep;
+mod telemetry;

@@ -13,7 +13,8 @@ use crate::server::eventually;
 /// A receiver on a free port.
 #[derive(Debug)]
 pub struct Collector {
-    runtime: Runtime,
+    /// Taken when it is dropped.
+    runtime: Option<Runtime>,
     server: ServerHandle,
 }
 
@@ -56,8 +57,11 @@ impl Collector {
             .build()
             .expect("a runtime starts");
         let builder = MockServer::builder().protocol(Protocol::HttpBinary).port(0);
-        let server = runtime.block_on(builder.start()).expect("the receiver starts");
-        Collector { runtime, server }
+        let server = elsewhere(|| runtime.block_on(builder.start())).expect("the receiver starts");
+        Collector {
+            runtime: Some(runtime),
+            server,
+        }
     }
 
     /// Its address, for `OTEL_EXPORTER_OTLP_ENDPOINT`.
@@ -68,8 +72,8 @@ impl Collector {
     /// Spans as they came, repeats included.
     pub fn all(&self) -> Vec<Received> {
         let read = |spans: &[TestSpan]| spans.iter().map(received).collect();
-        self.runtime
-            .block_on(self.server.with_collector(|collector| read(collector.spans())))
+        let runtime = self.runtime.as_ref().expect("it is there until it is dropped");
+        elsewhere(|| runtime.block_on(self.server.with_collector(|collector| read(collector.spans()))))
     }
 
     /// What a receiver shows: a span that came again is one span.
@@ -86,6 +90,19 @@ impl Collector {
     /// When it does not come.
     pub fn await_span(&self, what: &str, is_it: impl Fn(&Received) -> bool) -> Received {
         eventually(what, || self.spans().into_iter().find(|span| is_it(span)))
+    }
+}
+
+/// On a thread of its own: a test may itself be asynchronous.
+fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join()).expect("it does not panic")
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

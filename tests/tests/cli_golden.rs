@@ -2,7 +2,7 @@
 //!
 //! A line that begins with `$ ` is a command; what follows is its standard output, then, after `! `, its standard error, then
 //! `? N` when it ends with another exit code than 0. The script runs in an empty folder with a copy of `examples`. What
-//! differs from run to run is replaced: ids, times, durations, paths; runs of spaces become two.
+//! differs from run to run is replaced: ids, times, durations, bars, paths; runs of spaces become two.
 //!
 //! `ORCHESTRATOR_TEST_WRITE_GOLDEN=1` writes the transcripts instead of comparing them.
 
@@ -145,8 +145,20 @@ impl Names {
             }
         }
         let is_hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if text.bytes().take_while(|byte| is_hexadecimal(*byte)).count() == 12 {
-            return (12, "VERSION".to_owned());
+        match text.bytes().take_while(|byte| is_hexadecimal(*byte)).count() {
+            12 => return (12, "VERSION".to_owned()),
+            32 => return (32, "TRACE".to_owned()),
+            _ => {}
+        }
+        // How much time went where, and in which order that is told, differs.
+        if let Some(rest) = text.strip_prefix("its time: ") {
+            return (
+                text.len(),
+                format!("its time: {}", if rest.contains('%') { "..." } else { rest }),
+            );
+        }
+        if let Some((bar, _)) = text.strip_prefix('│').and_then(|text| text.split_once('│')) {
+            return (bar.len() + 2 * '│'.len_utf8(), "│BAR│".to_owned());
         }
         match duration(text) {
             0 => (0, String::new()),
@@ -243,6 +255,11 @@ fn the_penguins_are_checked_and_planned() {
 #[test]
 fn nonsense_gets_a_clear_error_and_a_documented_exit_code() {
     check("nonsense");
+}
+
+#[test]
+fn where_the_time_of_a_run_went_is_drawn() {
+    check("trace");
 }
 
 #[test]

@@ -27,6 +27,9 @@ pub struct BenchArgs {
     /// Directory on the disk to measure; the data directory is made inside it and removed afterwards.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Measure what traces cost: without, with, and with nobody listening, in turns.
+    #[arg(long)]
+    pub traces: bool,
     /// Print one JSON line.
     #[arg(long)]
     pub json: bool,

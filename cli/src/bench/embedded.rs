@@ -12,27 +12,42 @@ use orchestrator_core::policy::config::ResourceLimits;
 use orchestrator_core::policy::{Policy, PolicyConfig, Surroundings};
 use orchestrator_core::run::RunStatus;
 use orchestrator_core::workflow::Workflow;
-use orchestrator_embedded::{Change, Orchestrator, StartOptions, SystemClock};
+use orchestrator_embedded::{Change, Exporter, Orchestrator, StartOptions, SystemClock};
 use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::settings::{Agent, AgentKind};
 use orchestrator_engine::submit::Request;
+use orchestrator_engine::trace::Export;
 use serde_json::json;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::measure::{Hops, Io, Measured, memory_mb, now};
 use super::workload::Plan;
 
-pub(super) fn run(directory: &Path, plan: &Plan, workflow: Arc<Workflow>) -> Result<Measured, String> {
+pub(super) fn run(
+    directory: &Path,
+    plan: &Plan,
+    workflow: Arc<Workflow>,
+    export: Option<Export>,
+) -> Result<Measured, String> {
     let text = |error: &dyn Display| error.to_string();
     let io_before = Io::of("self");
-    let orchestrator =
-        Orchestrator::start(options(&directory.join("data"), plan)?).map_err(|error| text(&error))?;
+    let options = StartOptions {
+        export,
+        ..options(&directory.join("data"), plan)?
+    };
+    let orchestrator = Orchestrator::start(options).map_err(|error| text(&error))?;
     let io_started = Io::of("self");
     let since = |after: Option<Io>, before: Option<Io>| Some(after?.since(before?));
     let (wall_s, hops) = drive(&orchestrator, &workflow, plan)?;
     let stats = block_on(orchestrator.stats()).map_err(|error| text(&error))?;
     orchestrator.stop();
+    let exported = orchestrator
+        .exporter()
+        .map(Exporter::exported)
+        .unwrap_or_default();
     Ok(Measured {
+        spans_sent: exported.sent,
+        spans_dropped: exported.dropped,
         wall_s,
         hops,
         io: since(Io::of("self"), io_started),

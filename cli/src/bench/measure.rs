@@ -94,6 +94,8 @@ pub(super) struct Measured {
     pub peak_rss_mb: Option<f64>,
     pub server_start_ms: Option<f64>,
     pub server_idle_rss_mb: Option<f64>,
+    pub spans_sent: u64,
+    pub spans_dropped: u64,
 }
 
 impl Measured {

@@ -10,10 +10,12 @@ mod embedded;
 mod measure;
 mod peer;
 mod server;
+mod traces;
 mod workload;
 
 pub use args::BenchArgs;
 pub use measure::Figures;
+pub use traces::TraceFigures;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,7 +54,7 @@ pub fn run(args: &BenchArgs) -> Result<Figures, String> {
     };
     let peer_before = peer();
     let measured = match args.over {
-        Over::Process => embedded::run(&temporary.0, &plan, Arc::new(workflow))?,
+        Over::Process => embedded::run(&temporary.0, &plan, Arc::new(workflow), None)?,
         Over::Http => server::run(&temporary.0, &plan, args.agent)?,
     };
     let theirs = peer_before
@@ -68,6 +70,23 @@ pub fn run(args: &BenchArgs) -> Result<Figures, String> {
     figures.xargs_ms_per_task = theirs;
     figures.xargs_ratio = theirs.map(|theirs| figures.ms_per_task / theirs);
     Ok(figures)
+}
+
+/// Runs one workload without traces, with them, and with nobody listening.
+///
+/// # Errors
+/// When the machine or the orchestrator did not do its work; the text says what.
+pub fn compare_traces(args: &BenchArgs) -> Result<TraceFigures, String> {
+    if (args.over, args.agent) != (Over::Process, AgentChoice::Builtin) {
+        return Err("--traces measures within this process (leave out --over and --agent)".to_owned());
+    }
+    let plan = workload::plan(args)?;
+    let temporary = Temporary::new(args.dir.as_deref())?;
+    let limits = Limits::local_file().with_task_count(usize::MAX);
+    let parsed = parse(plan.document.as_bytes(), &limits).workflow;
+    let workflow =
+        parsed.map_err(|found| format!("the bench's own document has {} problems", found.len()))?;
+    traces::compare(&temporary.0, &plan, &Arc::new(workflow))
 }
 
 /// The name of a choice on the command line.

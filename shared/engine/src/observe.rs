@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::ports::compute::Dispatch;
 use crate::ports::{Clock, Compute, Ports, SessionCache, journal};
-use crate::trace::run::trace_id_of;
 use crate::trace::interval::{Interval, Outcome, Phase};
+use crate::trace::run::trace_id_of;
 use crate::trace::span::Attribute;
 use crate::trace::{Context, Record, RunTrace, Span, SpanId, SpanKind, Timeline, Tracer, Value, ids};
 

@@ -3,6 +3,7 @@
 mod broken;
 mod interrupted;
 mod whole;
+mod xray;
 
 use std::path::{Path, PathBuf};
 

@@ -79,7 +79,9 @@ async fn handle(engine: &Engine<EmbeddedPorts>, run: RunId, work: &mut VecDeque<
     let result = engine.handle(run, &bodies).await;
     let is_kept = settle(engine, run, &result, work);
     match &result {
-        Err(Error::UnknownRun(_)) => tracing::debug!(run_id = %run, "messages of a run that was never stored"),
+        Err(Error::UnknownRun(_)) => {
+            tracing::debug!(run_id = %run, "messages of a run that was never stored")
+        }
         Err(error) if !is_kept => {
             let (trace_id, messages) = (engine.trace_id(run), bodies.len());
             tracing::error!(run_id = %run, trace_id, %error, messages, "messages cannot be handled and are dropped");

@@ -43,15 +43,19 @@ pub fn attempt(key: AttemptKey) -> SpanId {
     span(&[b"attempt", &key.run.to_bytes(), numbers.as_flattened()])
 }
 
-/// A time of waiting, told apart by what was waited for and since when. `node` is `None` for the run as a whole.
-pub fn wait(run: RunId, what: &str, node: Option<NodeIx>, epoch: u32, since: Timestamp) -> SpanId {
-    let node = node.map_or(u32::MAX, |node| node.0).to_be_bytes();
+/// A time of waiting of a task, told apart by what was waited for and by how many waits of the epoch came before.
+pub fn wait(run: RunId, what: &str, node: NodeIx, epoch: u32, waits: u32) -> SpanId {
+    let numbers = [node.0, epoch, waits].map(u32::to_be_bytes);
+    span(&[b"wait", what.as_bytes(), &run.to_bytes(), numbers.as_flattened()])
+}
+
+/// A time of waiting of a part of a run, told apart by when it began.
+pub fn wait_of_run(run: RunId, what: &str, part: u32, since: Timestamp) -> SpanId {
     span(&[
-        b"wait",
+        b"run wait",
         what.as_bytes(),
         &run.to_bytes(),
-        &node,
-        &epoch.to_be_bytes(),
+        &part.to_be_bytes(),
         &since.0.to_be_bytes(),
     ])
 }
@@ -130,10 +134,11 @@ mod tests {
                 run: RunId::from_parts(1, 7),
                 ..key(1, 1, 1)
             }),
-            wait(run, "held", Some(NodeIx(1)), 1, Timestamp(5)),
-            wait(run, "held", Some(NodeIx(1)), 1, Timestamp(6)),
-            wait(run, "retry", Some(NodeIx(1)), 1, Timestamp(6)),
-            wait(run, "paused", None, 0, Timestamp(6)),
+            wait(run, "held", NodeIx(1), 1, 1),
+            wait(run, "held", NodeIx(1), 1, 2),
+            wait(run, "retry", NodeIx(1), 1, 2),
+            wait_of_run(run, "paused", 0, Timestamp(5)),
+            wait_of_run(run, "paused", 0, Timestamp(6)),
             turn(run, 1),
             turn(run, 2),
             within_turn(run, 2, "dispatch", Some(key(1, 1, 1))),

@@ -87,6 +87,8 @@ pub struct Place {
     pub reopened: u32,
     /// The attempt; 0 before the first.
     pub attempt: u32,
+    /// Times of waiting of this epoch so far.
+    pub waits: u32,
 }
 
 /// An upstream task with its life.

@@ -22,6 +22,7 @@ pub mod sampler;
 pub mod span;
 pub mod timeline;
 pub mod tracer;
+mod track;
 pub mod xray;
 
 pub use context::{Context, SpanId, TraceId};

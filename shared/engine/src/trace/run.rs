@@ -158,13 +158,7 @@ impl RunTrace {
     fn of_run(&self, interval: &Interval) -> Span {
         let part = ids::part(self.run, interval.part);
         if interval.phase != Phase::Run {
-            let id = ids::wait(
-                self.run,
-                interval.phase.as_str(),
-                None,
-                interval.part,
-                interval.start,
-            );
+            let id = ids::wait_of_run(self.run, interval.phase.as_str(), interval.part, interval.start);
             return self.span(id, Some(part), interval.phase.as_str(), interval);
         }
         let parent = match interval.part {
@@ -200,7 +194,7 @@ impl RunTrace {
         let task = ids::task(self.run, node, epoch, reopened);
         let attempt = ids::attempt(place.key(self.run));
         let name = self.task_name(interval, place);
-        let wait = |what: &str| ids::wait(self.run, what, Some(node), epoch, interval.start);
+        let wait = |what: &str| ids::wait(self.run, what, node, epoch, place.waits);
         let mut span = match interval.phase {
             Phase::Task => {
                 let parent = match place.item {

@@ -7,12 +7,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use orchestrator_core::ids::NodeIx;
-use orchestrator_core::policy::HoldReason;
 use orchestrator_core::run::{Event, RunState, SkipReason};
 use orchestrator_core::time::Timestamp;
 
 use super::interval::{Interval, Outcome, Phase, Place, Upstream};
 use super::span::LINKS_MAX;
+use super::track::{State, Track};
 
 /// The open phases of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,57 +23,6 @@ pub struct Timeline {
     paused_at: Option<Timestamp>,
     has_ended: bool,
     tracks: Vec<Track>,
-}
-
-/// One task as it goes on.
-#[derive(Debug, Clone, PartialEq)]
-struct Track {
-    state: State,
-    since: Timestamp,
-    opened_at: Option<Timestamp>,
-    queued_at: Timestamp,
-    choice: Option<u32>,
-    epoch: u32,
-    reopened: u32,
-    attempt: u32,
-    item: Option<(NodeIx, u32)>,
-    /// First and number of the children of a `for_each` task.
-    children: (u32, u32),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Pending,
-    Ready,
-    Held(HoldReason),
-    Queued,
-    Running,
-    RetryWait,
-    /// A `for_each` task whose children are at work.
-    Group,
-    Done,
-}
-
-impl Track {
-    fn new(item: Option<(NodeIx, u32)>) -> Track {
-        Track {
-            state: State::Pending,
-            since: Timestamp(0),
-            opened_at: None,
-            queued_at: Timestamp(0),
-            choice: None,
-            epoch: 1,
-            reopened: 0,
-            attempt: 0,
-            item,
-            children: (0, 0),
-        }
-    }
-
-    fn enter(&mut self, state: State, at: Timestamp) {
-        self.state = state;
-        self.since = at;
-    }
 }
 
 /// What an event is seen with: its time, the run, and where to put what ended with it.
@@ -352,6 +301,7 @@ impl Timeline {
     fn waited(&mut self, node: NodeIx, phase: Phase, time: Range<Timestamp>, now: &mut Now<'_>) {
         self.track(node).opened_at.get_or_insert(time.start);
         if time.start < time.end {
+            self.track(node).waits += 1;
             let wait = self.of_task(node, phase, time, now);
             (now.ended)(wait);
         }
@@ -387,6 +337,7 @@ impl Timeline {
             epoch: track.epoch,
             reopened: track.reopened,
             attempt: track.attempt,
+            waits: track.waits,
         };
         // While it waits to be decided, the last choice is about an earlier attempt.
         let is_decided = phase != Phase::Decision;

@@ -8,6 +8,7 @@ use orchestrator_engine::ports::messages::Body;
 use super::agents;
 use super::operators::waiting_for_a_person;
 use super::swarm::Composition;
+use super::traces;
 use super::world::World;
 
 /// Steps in which everything must have come to rest.
@@ -166,7 +167,12 @@ impl World {
 
     fn check_nothing_left(&self) -> Result<(), String> {
         match self.oracle.active_runs().is_empty() {
-            true => self.oracle.check_leases_at_rest(&self.ports.pools.inner),
+            true => {
+                self.oracle.check_leases_at_rest(&self.ports.pools.inner)?;
+                let journal = &self.ports.journal.inner;
+                let runs = self.oracle.runs();
+                runs.into_iter().try_for_each(|run| traces::check(journal, run))
+            }
             false => Err(format!("LIVE-1 broken: {}", self.oracle.describe())),
         }
     }

@@ -24,6 +24,7 @@ pub mod oracle;
 pub mod ports;
 mod steps;
 pub mod swarm;
+mod traces;
 pub mod workload;
 pub mod world;
 
