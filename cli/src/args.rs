@@ -1,11 +1,15 @@
 //! The command line. `docs/cli.md` describes every verb and flag; a test compares the two.
 
+mod rollback;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use orchestrator_engine::env_vars;
 
 use crate::bench::BenchArgs;
+
+pub use rollback::RollbackArgs;
 
 /// Runs workflows of agents: validates, decides, dispatches, retries, explains.
 #[derive(Debug, Parser)]
@@ -103,6 +107,10 @@ pub enum Verb {
     Retry(RunIdArgs),
     /// Do a task and everything downstream of it again.
     Rerun(TaskArgs),
+    /// Take a run back to an earlier point: shows exactly what that does, and does it when you say so.
+    Rollback(RollbackArgs),
+    /// Show how a run has been taken back.
+    Rollbacks(RunIdArgs),
     /// Change the priority of a run.
     Priority(PriorityArgs),
     /// Show pools, with who holds their slots and who waits.

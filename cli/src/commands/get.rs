@@ -2,6 +2,7 @@
 
 use orchestrator_engine::views::{AttemptView, RunView, TaskDetail, TaskView};
 
+use super::rollbacks::progress;
 use crate::args::{GetArgs, Global};
 use crate::client::{Client, run_path, task_path};
 use crate::exit::{Exit, Failure};
@@ -42,6 +43,10 @@ pub fn show_run(run: &RunView, page: &mut Page) {
         ("workflow", run.workflow.clone()),
         ("status", run.status.to_string()),
         ("cancelled", cancelled.unwrap_or_default()),
+        (
+            "rollback",
+            run.rollback.as_ref().map(progress).unwrap_or_default(),
+        ),
         ("client", run.client_id.clone()),
         (
             "priority",

@@ -13,6 +13,8 @@ mod plan;
 mod policy_explain;
 mod policy_test;
 mod pools;
+mod rollback;
+mod rollbacks;
 mod run;
 mod serve;
 mod stats;
@@ -47,6 +49,8 @@ pub fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Verb::Pause(args) => operate::on_run(&global, &args, "pause", output),
         Verb::Resume(args) => operate::on_run(&global, &args, "resume", output),
         Verb::Retry(args) => operate::on_run(&global, &args, "retry", output),
+        Verb::Rollback(args) => rollback::run(&global, &args, output),
+        Verb::Rollbacks(args) => rollbacks::run(&global, &args, output),
         Verb::Priority(args) => operate::priority(&global, &args, output),
         Verb::Pools => pools::run(&global, output),
         Verb::Stats => stats::run(&global, output),

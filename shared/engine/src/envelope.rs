@@ -16,7 +16,7 @@ pub struct Envelope {
     pub run_id: RunId,
     /// Name of the workflow.
     pub workflow: String,
-    /// The task, as in `train`, or `train[3]` for an item of a `for_each`.
+    /// The task, as in `train`, `train[3]` for an item of a `for_each`, `undo:train#1` for what a rollback undoes.
     pub task_id: String,
     /// The item of a `for_each`; `null` otherwise.
     pub item: Value,
@@ -74,8 +74,8 @@ impl Envelope {
                 state.node(*upstream).status,
             )
         };
-        let (item, item_index) = match &node.child_of {
-            Some(child) => (child.item.clone(), Some(child.index)),
+        let (item, item_index) = match state.item_of(key.node) {
+            Some((item, index)) => (item.clone(), Some(index)),
             None => (Value::Null, None),
         };
         Ok(Envelope {

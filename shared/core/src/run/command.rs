@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::event::{Failure, Progress};
+use super::rollback::{PlanToken, Request};
 use crate::ids::NodeIx;
 use crate::policy::Choice;
 use crate::pool::LeaseAnswer;
@@ -49,6 +50,17 @@ pub enum Command {
         node: NodeIx,
         /// Who.
         by: String,
+    },
+    /// Take tasks and everything downstream of them back, undoing what they did.
+    Rollback {
+        /// Where it starts.
+        request: Request,
+        /// The plan that was shown; refused if it would not be the one that is applied.
+        token: Option<PlanToken>,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
     },
     /// Allow a task that waits for approval.
     Approve {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::rollback::RolledBack;
 use crate::ids::{NodeIx, RunId};
 use crate::policy::{Choice, HoldReason};
 use crate::time::Timestamp;
@@ -37,12 +38,29 @@ pub enum Event {
     RunSucceeded,
     /// Every task ended, at least one badly.
     RunFailed,
-    /// A terminal run goes on: retry or rerun.
+    /// A terminal run goes on: retry, rerun or rollback.
     RunReopened {
         /// Who.
         by: String,
-        /// What was asked: `retry` or `rerun TASK`.
+        /// What was asked: `retry`, `rerun TASK` or `rollback N`.
         reason: String,
+    },
+    /// The run was taken back: tasks that are reset below start over, once what they did is undone.
+    RolledBack {
+        /// Who, what, why.
+        rollback: Arc<RolledBack>,
+    },
+    /// A rollback has to undo a task or an item first; the action is a new node, appended after the existing ones.
+    CompensationPlanned {
+        /// The task or item that is undone.
+        of: NodeIx,
+        /// Parameters of the action, resolved before the output they may refer to is dropped.
+        params: Arc<Value>,
+    },
+    /// An action of a rollback ended without having undone anything: the run is paused. Resumed, it tries again.
+    RollbackStopped {
+        /// The action.
+        node: NodeIx,
     },
     /// The run's priority changed; waiting tasks are asked about again.
     RunPriorityChanged {

@@ -35,6 +35,9 @@ impl RunState {
                 self.finished_at = None;
                 self.cancelled = None;
             }
+            Event::RolledBack { rollback } => self.rolled_back(rollback, at),
+            Event::CompensationPlanned { of, params } => self.compensation_planned(*of, params),
+            Event::RollbackStopped { .. } => self.status = RunStatus::Paused,
             Event::RunPriorityChanged { priority, .. } => self.priority = Some(*priority),
             Event::ChoiceMade { choice } => self.choices.push(Arc::clone(choice)),
             Event::TaskReady { node } => self.ready_node(*node, at),
@@ -214,6 +217,9 @@ impl RunState {
             return;
         }
         unstep(&mut self.index.open);
+        if let Some(undo) = entry.undoes.clone() {
+            return self.count_undo(&undo, status, add);
+        }
         if let Some(child) = entry.child_of.clone() {
             let group = self.nodes[child.parent.index()]
                 .group
@@ -301,6 +307,7 @@ impl RunState {
             upstream: entry.upstream,
             checkpoint: entry.checkpoint.take(),
             child_of: entry.child_of.take(),
+            undoes: entry.undoes.take(),
             ..Node::default()
         };
     }

@@ -20,7 +20,7 @@
 //! RETRY_WAIT  --due-->                          READY
 //! SUCCESS, FAILED, CANCELLED (for_each) --a child starts over--> RUNNING
 //! any open    --cancel-->                       CANCELLED
-//! any but PENDING --retry, rerun-->             PENDING, in a new epoch
+//! any but PENDING --retry, rerun, rollback-->   PENDING, in a new epoch
 //! ```
 //!
 //! A terminal attempt never changes again: a new epoch is opened instead, and reports from any other (epoch, attempt) are
@@ -35,6 +35,7 @@ mod evolve;
 pub mod invariants;
 mod outstanding;
 pub mod rejection;
+pub mod rollback;
 pub mod state;
 pub mod status;
 mod turn;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::event::{Failure, Progress, SkipReason, Submission};
+use super::rollback::{Rollback, Undo};
 use super::status::{RunStatus, TaskStatus};
 use crate::ids::{AttemptKey, NodeIx, RunId};
 use crate::policy::{Choice, HoldReason};
@@ -36,6 +37,7 @@ pub struct RunState {
     pub choices: Vec<Arc<Choice>>,
     pub(super) nodes: Vec<Node>,
     pub(super) index: Index,
+    pub(super) rollbacks: Vec<Rollback>,
     facts: Arc<Value>,
 }
 
@@ -88,6 +90,8 @@ pub struct Node {
     pub group: Option<Group>,
     /// For a child: its `for_each` task, its item's index and the item.
     pub child_of: Option<Arc<ChildOf>>,
+    /// For an action of a rollback: what it undoes.
+    pub undoes: Option<Arc<Undo>>,
     /// A child left behind by a reset of its `for_each` task; it no longer takes part.
     pub retired: bool,
 }
@@ -194,6 +198,7 @@ impl RunState {
             choices: Vec::new(),
             nodes,
             index,
+            rollbacks: Vec::new(),
             facts,
             workflow,
             submission,
@@ -205,7 +210,8 @@ impl RunState {
         self.submission.run
     }
 
-    /// All nodes: the tasks in document order, then the children of expanded `for_each` tasks.
+    /// All nodes: the tasks in document order, then the children of expanded `for_each` tasks and the actions of rollbacks,
+    /// as they came.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
@@ -223,15 +229,17 @@ impl RunState {
         &self.nodes[node.index()]
     }
 
-    /// The definition a node follows: a child follows its `for_each` task's.
+    /// The definition a node follows: a child follows its `for_each` task's, an action of a rollback has its own.
     pub fn task_of(&self, node: NodeIx) -> &Task {
-        match &self.node(node).child_of {
-            Some(child) => self.workflow.task(child.parent),
-            None => self.workflow.task(node),
+        let entry = self.node(node);
+        match (&entry.child_of, &entry.undoes) {
+            (Some(child), _) => self.workflow.task(child.parent),
+            (None, Some(undo)) => &undo.task,
+            (None, None) => self.workflow.task(node),
         }
     }
 
-    /// The name of a node for people: `train`, or `train[3]` for a child.
+    /// The name of a node for people: `train`, `train[3]` for a child, `undo:train#1` for an action of a rollback.
     pub fn name_of(&self, node: NodeIx) -> String {
         match self.get(node) {
             Some(Node {
@@ -240,14 +248,14 @@ impl RunState {
             }) => {
                 format!("{}[{}]", self.workflow.task(child.parent).id, child.index)
             }
-            Some(_) => self.workflow.task(node).id.clone(),
+            Some(_) => self.task_of(node).id.clone(),
             None => format!("node {}", node.0),
         }
     }
 
     /// The node with this name, as [`RunState::name_of`] prints it.
     pub fn find(&self, name: &str) -> Option<NodeIx> {
-        if let Some(node) = self.workflow.find(name) {
+        if let Some(node) = self.workflow.find(name).or_else(|| self.find_undo(name)) {
             return Some(node);
         }
         let (task, index) = name.strip_suffix(']')?.rsplit_once('[')?;
@@ -345,6 +353,16 @@ impl RunState {
         NodeScope { state: self, node }
     }
 
+    /// What a node that succeeded has given; `null` when it gave nothing.
+    pub(super) fn output_of(&self, node: NodeIx) -> Option<&Value> {
+        let entry = self.node(node);
+        match (&entry.output, entry.status) {
+            (Some(output), _) => Some(output),
+            (None, TaskStatus::Success) => Some(&Value::Null),
+            (None, _) => None,
+        }
+    }
+
     /// Facts of the run for expressions and policy rules: `id`, `workflow`, `client_id`, `inputs`, `metadata`,
     /// `submitted_at`.
     pub fn facts(&self) -> &Value {
@@ -365,12 +383,7 @@ impl Scope for NodeScope<'_> {
     }
 
     fn output(&self, task: &str) -> Option<&Value> {
-        let node = self.state.node(self.state.workflow.find(task)?);
-        match (&node.output, node.status) {
-            (Some(output), _) => Some(output),
-            (None, TaskStatus::Success) => Some(&Value::Null),
-            (None, _) => None,
-        }
+        self.state.output_of(self.state.workflow.find(task)?)
     }
 
     fn status(&self, task: &str) -> Option<&'static str> {
@@ -378,11 +391,7 @@ impl Scope for NodeScope<'_> {
     }
 
     fn item(&self) -> Option<(&Value, u32)> {
-        self.state
-            .node(self.node)
-            .child_of
-            .as_ref()
-            .map(|child| (&child.item, child.index))
+        self.state.item_of(self.node)
     }
 
     fn run(&self) -> &Value {

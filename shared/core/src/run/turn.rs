@@ -157,6 +157,8 @@ impl Event {
             | Event::TaskCancelled { node }
             | Event::TaskReset { node }
             | Event::GroupReopened { node }
+            | Event::CompensationPlanned { of: node, .. }
+            | Event::RollbackStopped { node }
             | Event::ReportRefused { node, .. } => Some(*node),
             Event::RunSubmitted(_)
             | Event::RunAdmitted
@@ -166,6 +168,7 @@ impl Event {
             | Event::RunSucceeded
             | Event::RunFailed
             | Event::RunReopened { .. }
+            | Event::RolledBack { .. }
             | Event::RunPriorityChanged { .. }
             | Event::ChoiceMade { .. } => None,
         }

@@ -11,7 +11,7 @@ use super::problem::{Code, Problem};
 use super::query::short;
 use super::response::{self, Answer};
 use super::route::{self, Matched, Mismatch, Operation};
-use super::{events, operations, policies, reports, runs, system, tasks, workflows};
+use super::{events, operations, policies, reports, rollbacks, runs, system, tasks, workflows};
 
 /// Names a request in logs; taken from the caller or made up, and sent back.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -90,6 +90,8 @@ async fn answer<B: Backend>(
         | Operation::ApproveTask
         | Operation::RejectTask
         | Operation::RerunTask => operations::operate(asked).await,
+        Operation::RollBackRun => rollbacks::roll_back(asked).await,
+        Operation::ListRollbacks => rollbacks::list(asked).await,
         Operation::GetTask => tasks::get(asked).await,
         Operation::ExplainTask => tasks::explain(asked).await,
         Operation::GetLogs => tasks::logs(asked).await,

@@ -11,12 +11,14 @@ use super::backend::Stats;
 use super::operations::OperationBody;
 use super::problem::{Code, Problem};
 use super::reports::{ReportBody, Reported};
+use super::rollbacks::RollbackBody;
 use super::route::{Operation, ROUTES, Route};
 use super::submission::SubmissionBody;
 use super::tasks::LogsView;
 use super::workflows::SubmittedView;
 use crate::views::{
-    EventPage, ExplainView, PlanView, PoolList, RunList, RunSummaryView, RunView, TaskDetail, TaskView,
+    EventPage, ExplainView, PlanView, PoolList, RollbackAnswer, RollbackList, RunList, RunSummaryView,
+    RunView, TaskDetail, TaskView,
 };
 
 /// The document, indented JSON with a line break at its end.
@@ -226,6 +228,11 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described 
             let body = json_body::<OperationBody>(g, false);
             Described::answer::<TaskView>(g, 200, "The task afterwards.").body(body)
         }
+        Operation::RollBackRun => {
+            let body = json_body::<RollbackBody>(g, true);
+            Described::answer::<RollbackAnswer>(g, 200, "The plan, and the run afterwards.").body(body)
+        }
+        Operation::ListRollbacks => Described::answer::<RollbackList>(g, 200, "The rollbacks."),
         Operation::GetTask => Described::answer::<TaskDetail>(g, 200, "The task."),
         Operation::ExplainTask => Described::answer::<ExplainView>(g, 200, "The explanation."),
         Operation::GetLogs => Described::answer::<LogsView>(g, 200, "What was printed, from the end.")

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::Error;
 use super::choice::{self, PersistedChoice};
+use super::rollback::PersistedRollback;
 
 /// JSON as text inside a record.
 type Json<'a> = Cow<'a, str>;
@@ -103,6 +104,12 @@ pub(super) enum Persisted<'a> {
     GroupReopened(#[n(0)] u32),
     #[n(28)]
     ReportRefused(#[n(0)] u32, #[n(1)] u32, #[n(2)] u32, #[b(3)] Cow<'a, str>),
+    #[n(29)]
+    RolledBack(#[b(0)] PersistedRollback<'a>),
+    #[n(30)]
+    CompensationPlanned(#[n(0)] u32, #[b(1)] Json<'a>),
+    #[n(31)]
+    RollbackStopped(#[n(0)] u32),
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -196,6 +203,9 @@ impl<'a> Persisted<'a> {
                 attempt,
                 kind,
             } => Persisted::ReportRefused(node.0, *epoch, *attempt, kind.into()),
+            Event::RolledBack { rollback } => Persisted::RolledBack(PersistedRollback::of(rollback)),
+            Event::CompensationPlanned { of, params } => Persisted::CompensationPlanned(of.0, json(params)),
+            Event::RollbackStopped { node } => Persisted::RollbackStopped(node.0),
         }
     }
 
@@ -310,6 +320,14 @@ impl<'a> Persisted<'a> {
                 attempt,
                 kind: kind.into_owned(),
             },
+            Persisted::RolledBack(rollback) => Event::RolledBack {
+                rollback: rollback.into_rollback()?,
+            },
+            Persisted::CompensationPlanned(of, params) => Event::CompensationPlanned {
+                of: NodeIx(of),
+                params: Arc::new(parse(&params)?),
+            },
+            Persisted::RollbackStopped(node) => Event::RollbackStopped { node: NodeIx(node) },
         })
     }
 }

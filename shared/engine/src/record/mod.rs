@@ -7,6 +7,7 @@
 
 mod choice;
 mod event;
+mod rollback;
 
 use minicbor::{Decoder, Encoder};
 use orchestrator_core::run::Event;

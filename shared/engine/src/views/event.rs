@@ -1,5 +1,6 @@
 //! The history of a run, event by event.
 
+use orchestrator_core::ids::NodeIx;
 use orchestrator_core::policy::Choice;
 use orchestrator_core::run::{Event, RunState};
 use schemars::JsonSchema;
@@ -8,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::at::At;
 use super::replay::Step;
+use super::rollback;
 use super::task::{ErrorView, OUTPUT_IN_LIST_MAX, ProgressView, hold_name, pool_list, size_of, skip_text};
 
 /// One event as a named object.
@@ -110,6 +112,9 @@ pub fn name(event: &Event) -> &'static str {
         Event::TaskReset { .. } => "TASK_RESET",
         Event::GroupReopened { .. } => "GROUP_REOPENED",
         Event::ReportRefused { .. } => "REPORT_REFUSED",
+        Event::RolledBack { .. } => "RUN_ROLLED_BACK",
+        Event::CompensationPlanned { .. } => "COMPENSATION_PLANNED",
+        Event::RollbackStopped { .. } => "ROLLBACK_STOPPED",
     }
 }
 
@@ -149,6 +154,7 @@ fn describe(event: &Event, state: &RunState) -> (String, Value) {
             format!("priority set to {priority} by '{by}'"),
             json!({"by": by, "priority": priority}),
         ),
+        Event::RolledBack { rollback } => rollback::describe(state, rollback),
         Event::ChoiceMade { choice } => choice_made(choice, state.choices.len() - 1),
         _ => describe_task(event, state),
     }
@@ -244,6 +250,21 @@ fn describe_task(event: &Event, state: &RunState) -> (String, Value) {
             format!("{kind} from epoch {epoch}, attempt {attempt} was refused: it is not the live attempt"),
             json!({"epoch": epoch, "attempt": attempt, "report": kind}),
         ),
+        Event::CompensationPlanned { params, .. } => {
+            let action = state.nodes().len() - 1;
+            let action = state.name_of(NodeIx::new(action));
+            (
+                format!("'{action}' undoes it before it is done again"),
+                json!({"action": action, "params": **params}),
+            )
+        }
+        Event::RollbackStopped { node } => {
+            let failure = state.node(*node).failure.as_deref();
+            (
+                "the rollback stops here and the run is paused; 'resume' tries it again".to_owned(),
+                json!({"error": failure.map(ErrorView::of)}),
+            )
+        }
         _ => (String::new(), Value::Null),
     }
 }
@@ -262,7 +283,7 @@ fn succeeded(output: Option<&Value>) -> (String, Value) {
     }
 }
 
-fn attempt(state: &RunState, node: orchestrator_core::ids::NodeIx) -> Value {
+fn attempt(state: &RunState, node: NodeIx) -> Value {
     let entry = state.node(node);
     json!({"epoch": entry.epoch, "attempt": entry.attempt})
 }

@@ -14,6 +14,7 @@ pub mod list;
 pub mod plan;
 pub mod pool;
 pub mod replay;
+pub mod rollback;
 pub mod run;
 pub mod task;
 
@@ -26,6 +27,7 @@ pub use list::{Cursor, RunList, RunSummaryView};
 pub use plan::PlanView;
 pub use pool::{LeaseView, PoolList, PoolView};
 pub use replay::{Replay, Step};
+pub use rollback::{RollbackAnswer, RollbackList, RollbackPlanView, RollbackProgressView, Rollbacks};
 pub use run::RunView;
 pub use task::{TaskDetail, TaskView};
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::at::At;
+use super::rollback::RollbackProgressView;
 use super::task::TaskView;
 
 /// One run with a page of its tasks.
@@ -49,13 +50,17 @@ pub struct RunView {
     /// Who cancelled it and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<CancelledView>,
+    /// The rollback that has not undone everything yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackProgressView>,
     /// Appends in its journal; where to go on reading events.
     pub seq: u64,
     /// Tasks of the workflow.
     pub tasks_total: u32,
     /// Tasks of the workflow by status.
     pub counts: BTreeMap<String, u32>,
-    /// A page of tasks: those of the workflow in document order, then the items of `for_each` tasks.
+    /// A page of tasks: those of the workflow in document order, then the items of `for_each` tasks and the actions of
+    /// rollbacks.
     pub tasks: Vec<TaskView>,
     /// Where the next page begins (`?tasks_after=`); absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,6 +140,7 @@ impl RunView {
                 by: by.clone(),
                 reason: reason.clone(),
             }),
+            rollback: RollbackProgressView::unfinished(state),
             seq,
             tasks_total: u32::try_from(tasks_total).unwrap_or(u32::MAX),
             counts: counts(state),

@@ -4,6 +4,7 @@ mod answer;
 mod cascade;
 mod operator;
 mod report;
+mod rollback;
 mod tick;
 
 use std::sync::Arc;
@@ -49,6 +50,12 @@ pub fn decide(state: &mut RunState, command: Command, now: Timestamp) -> Result<
         Command::Resume { by } => turn.resume(by)?,
         Command::Retry { by } => turn.retry(by)?,
         Command::Rerun { node, by } => turn.rerun(node, by)?,
+        Command::Rollback {
+            request,
+            token,
+            by,
+            reason,
+        } => turn.roll_back(request, token, by, &reason)?,
         Command::Approve { node, by } => turn.approve(node, by)?,
         Command::Reject { node, by, reason } => turn.reject(node, by, reason)?,
         Command::SetPriority { by, priority } => turn.set_priority(by, priority)?,

@@ -7,6 +7,7 @@ use crate::ids::NodeIx;
 use crate::policy::HoldReason;
 use crate::run::event::{Event, Failure, FailureClass};
 use crate::run::rejection::Rejection;
+use crate::run::rollback::{self, ResumedTask};
 use crate::run::status::{RunStatus, TaskStatus};
 use crate::run::turn::Turn;
 
@@ -38,6 +39,7 @@ impl Turn<'_> {
         self.refuse_ended()?;
         self.need(RunStatus::Paused, "a paused run")?;
         self.emit(Event::RunResumed { by });
+        self.take_up_rollback();
         self.want_decision();
         Ok(())
     }
@@ -52,32 +54,10 @@ impl Turn<'_> {
             by,
             reason: "retry".to_owned(),
         });
-        let workflow = Arc::clone(&self.state.workflow);
-        let failed = |node: &NodeIx| {
-            matches!(
-                self.state.node(*node).status,
-                TaskStatus::Failed | TaskStatus::Cancelled
-            )
-        };
-        let seeds: Vec<NodeIx> = (0..workflow.tasks.len())
-            .map(NodeIx::new)
-            .filter(failed)
-            .collect();
-        let members = workflow.downstream_closure(&seeds);
-        let member_set: BTreeSet<NodeIx> = members.iter().copied().collect();
-        for node in members {
-            let keeps_its_items = !workflow
-                .task(node)
-                .depends_on
-                .iter()
-                .any(|up| member_set.contains(up));
-            let has_failed_children = self.state.node(node).group.is_some_and(|group| group.failed > 0);
-            if keeps_its_items && has_failed_children {
-                self.reopen_failed_children(node);
-            } else if self.state.node(node).status != TaskStatus::Pending {
-                self.emit(Event::TaskReset { node });
-            }
-        }
+        let ended_badly = |status| matches!(status, TaskStatus::Failed | TaskStatus::Cancelled);
+        let tasks = rollback::resumed(self.state, ended_badly, &BTreeSet::new());
+        self.start_over(&tasks);
+        self.take_up_rollback();
         self.settle_all();
         Ok(())
     }
@@ -105,6 +85,14 @@ impl Turn<'_> {
                 actual,
                 needed: "a task that has been reached",
             });
+        }
+        if entry.undoes.is_some() {
+            let name = self.state.name_of(node);
+            let needed = "a task or an item; 'resume' tries an action again that failed";
+            return Err(Rejection::NotATask { name, needed });
+        }
+        if let Some(rollback) = self.state.unfinished_rollback() {
+            return Err(Rejection::RollbackUnfinished(rollback.number));
         }
         let parent = entry.child_of.as_ref().map(|child| child.parent);
         if self.state.status.is_terminal() {
@@ -163,7 +151,7 @@ impl Turn<'_> {
     }
 
     /// What waits for a slot is READY again; it keeps the time since which it waits.
-    fn leave_lines(&mut self) {
+    pub(super) fn leave_lines(&mut self) {
         let held: Vec<NodeIx> = self.state.held().collect();
         for node in held {
             if self.state.node(node).waits_for_pool() {
@@ -207,6 +195,16 @@ impl Turn<'_> {
         }
     }
 
+    /// Tasks that ended badly, and what depends on them, start over; a list that stays keeps the items that succeeded.
+    pub(super) fn start_over(&mut self, tasks: &[ResumedTask]) {
+        for task in tasks {
+            match task.keeps_items {
+                true => self.reopen_failed_children(task.node),
+                false => self.emit(Event::TaskReset { node: task.node }),
+            }
+        }
+    }
+
     fn reopen_failed_children(&mut self, node: NodeIx) {
         let group = self.state.node(node).group.expect("the caller saw the group");
         self.reopen_group(node);
@@ -223,7 +221,7 @@ impl Turn<'_> {
 
     /// Settles every PENDING task, upstream first, and groups none of whose children could start over; ends the run if
     /// nothing is left to do.
-    fn settle_all(&mut self) {
+    pub(super) fn settle_all(&mut self) {
         let workflow = Arc::clone(&self.state.workflow);
         for &node in workflow.topological() {
             self.settle(node);

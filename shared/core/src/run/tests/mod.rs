@@ -9,6 +9,8 @@ mod holds;
 mod operator;
 mod reports;
 mod retries;
+mod rollback;
 mod script;
 mod table;
 mod triggers;
+mod undo;
