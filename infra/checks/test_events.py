@@ -73,7 +73,7 @@ class EventsTest(unittest.TestCase):
         }
         for name, (method, path) in operations.items():
             with self.subTest(name):
-                folder = "rollback" if "rollback" in name else "intake"
+                folder = "rollback" if name == "rollback_run" else "intake"
                 file = EVENTS / folder / f"{name}.json"
                 event = json.loads(file.read_text())
                 self.assertEqual(event["requestContext"]["http"]["method"], method)

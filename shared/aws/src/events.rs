@@ -110,7 +110,9 @@ fn is_published(event: &Event, published: PublishedEvents) -> bool {
         | Event::RunCancelled { .. }
         | Event::RunSucceeded
         | Event::RunFailed
-        | Event::RunReopened { .. } => true,
+        | Event::RunReopened { .. }
+        | Event::RolledBack { .. }
+        | Event::RollbackStopped { .. } => true,
         Event::TaskSucceeded { .. }
         | Event::GroupSucceeded { .. }
         | Event::AttemptFailed { .. }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use orchestrator_core::ids::{NodeIx, RunId};
 use orchestrator_core::policy::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
+use orchestrator_core::run::rollback::{PlanToken, Request, RolledBack, Target};
 use orchestrator_core::run::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::{OnDenied, ResourceClass};
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 const AT: Timestamp = Timestamp(1_767_656_400_000);
 
 /// Kinds of event that [`event`] makes.
-const KINDS: u64 = 29;
+const KINDS: u64 = 32;
 
 fn text(random: &mut Random) -> String {
     (*random.pick(&["", "me", "ünïcödé 🐧", "a \"quoted\" line\nand another", "x"])).to_owned()
@@ -112,6 +113,26 @@ fn submission(random: &mut Random) -> Submission {
         priority: random.chance(500).then_some(10),
         traceparent: random.chance(500).then(|| text(random)),
         needs_admission: random.chance(500),
+    }
+}
+
+fn rolled_back(random: &mut Random) -> RolledBack {
+    let nodes = |random: &mut Random| (0..random.below(4)).map(|_| NodeIx(small(random))).collect();
+    let target = match random.below(3) {
+        0 => Target::Steps(small(random)),
+        1 => Target::ToTask(NodeIx(small(random))),
+        _ => Target::Tasks(nodes(random)),
+    };
+    RolledBack {
+        by: text(random),
+        reason: text(random),
+        request: Request {
+            target,
+            fresh: random.chance(500),
+        },
+        seeds: nodes(random),
+        token: PlanToken([7; PlanToken::BYTES]),
+        compensations: small(random),
     }
 }
 
@@ -218,6 +239,14 @@ fn event(kind: u64, random: &mut Random) -> Event {
         25 => Event::TaskCancelled { node },
         26 => Event::TaskReset { node },
         27 => Event::GroupReopened { node },
+        29 => Event::RolledBack {
+            rollback: Arc::new(rolled_back(random)),
+        },
+        30 => Event::CompensationPlanned {
+            of: node,
+            params: Arc::new(value(random, 2)),
+        },
+        31 => Event::RollbackStopped { node },
         _ => {
             let kind = (*random.pick(&["TASK_SUCCESS", "TASK_FAILURE", "TASK_STARTED"])).to_owned();
             Event::ReportRefused {

@@ -90,7 +90,7 @@ async fn answer<B: Backend>(
         | Operation::ApproveTask
         | Operation::RejectTask
         | Operation::RerunTask => operations::operate(asked).await,
-        Operation::RollBackRun => rollbacks::roll_back(asked).await,
+        Operation::RollbackRun => rollbacks::roll_back(asked).await,
         Operation::ListRollbacks => rollbacks::list(asked).await,
         Operation::GetTask => tasks::get(asked).await,
         Operation::ExplainTask => tasks::explain(asked).await,

@@ -228,7 +228,7 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described 
             let body = json_body::<OperationBody>(g, false);
             Described::answer::<TaskView>(g, 200, "The task afterwards.").body(body)
         }
-        Operation::RollBackRun => {
+        Operation::RollbackRun => {
             let body = json_body::<RollbackBody>(g, true);
             Described::answer::<RollbackAnswer>(g, 200, "The plan, and the run afterwards.").body(body)
         }

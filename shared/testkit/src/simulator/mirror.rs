@@ -7,6 +7,8 @@ use orchestrator_core::policy::{PoolDemand, Verdict};
 use orchestrator_core::run::{Event, FailureClass, RunState, RunStatus, TaskStatus};
 use orchestrator_core::time::Timestamp;
 
+use super::rollbacks::Applied;
+
 /// A run folded from its journal.
 #[derive(Debug)]
 pub(super) struct Mirror {
@@ -18,6 +20,8 @@ pub(super) struct Mirror {
     losses: BTreeMap<(NodeIx, u32), u32>,
     /// An operator started it again, which needs no place.
     pub was_reopened: bool,
+    /// A rollback whose append is being read.
+    pub applied: Option<Applied>,
 }
 
 impl Mirror {
@@ -29,6 +33,7 @@ impl Mirror {
             successes: BTreeSet::new(),
             losses: BTreeMap::new(),
             was_reopened: false,
+            applied: None,
         }
     }
 
@@ -45,9 +50,22 @@ impl Mirror {
         let state = &self.state;
         let breaks = |rule: &str| Err(format!("{rule} broken by {event:?}"));
         if state.status.is_terminal()
-            && !matches!(event, Event::RunReopened { .. } | Event::ReportRefused { .. })
+            && !matches!(
+                event,
+                Event::RunReopened { .. } | Event::RolledBack { .. } | Event::ReportRefused { .. }
+            )
         {
             return breaks("ENDED");
+        }
+        let moves = matches!(
+            event,
+            Event::TaskReady { .. }
+                | Event::TaskExpanded { .. }
+                | Event::TaskQueued { .. }
+                | Event::TaskSkipped { .. }
+        );
+        if moves && event.node().is_some_and(|node| state.waits_for_rollback(node)) {
+            return breaks("RB-1 (not everything is undone)");
         }
         match event {
             Event::RunReopened { .. } => self.was_reopened = true,

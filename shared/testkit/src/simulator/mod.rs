@@ -22,6 +22,7 @@ mod mirror;
 mod operators;
 pub mod oracle;
 pub mod ports;
+mod rollbacks;
 mod steps;
 pub mod swarm;
 pub mod workload;

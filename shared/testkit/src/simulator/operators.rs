@@ -1,9 +1,10 @@
-//! Operators: they cancel, pause, resume, retry, rerun, approve, reject and change priorities, sensibly or not.
+//! Operators: they cancel, pause, resume, retry, rerun, take back, approve, reject and change priorities, sensibly or not.
 
 use orchestrator_core::ids::NodeIx;
 use orchestrator_core::policy::HoldReason;
 use orchestrator_core::run::{Command, RunState, RunStatus};
 
+use super::rollbacks;
 use super::world::World;
 use crate::random::Random;
 
@@ -45,7 +46,7 @@ fn draw(random: &mut Random, state: &RunState) -> Command {
     if state.status == RunStatus::Paused && random.chance(500) {
         return Command::Resume { by };
     }
-    match random.below(16) {
+    match random.below(21) {
         0 => Command::Cancel {
             by,
             reason: "enough".to_owned(),
@@ -60,6 +61,7 @@ fn draw(random: &mut Random, state: &RunState) -> Command {
             by,
             reason: "no".to_owned(),
         },
+        13..=17 => rollbacks::draw(random, state, node),
         _ => Command::SetPriority {
             by,
             priority: u8::try_from(random.range(1, 10)).unwrap_or(5),

@@ -13,6 +13,7 @@ use orchestrator_engine::record;
 
 use super::coverage::{Coverage, held_name, name_of};
 use super::mirror::{Mirror, live_demands};
+use super::rollbacks::Applied;
 use crate::memory::{MemoryJournal, MemoryPools, MemorySessions};
 
 /// The judge: folds every journal by itself and checks each append.
@@ -101,6 +102,9 @@ impl Oracle {
                     mirror.seq - 1
                 ));
             }
+            if let Some(applied) = mirror.applied.take() {
+                applied.end(&mirror.state)?;
+            }
             invariants::check(&mirror.state).map_err(|violation| violation.to_string())?;
         }
         Ok(facts)
@@ -125,6 +129,12 @@ impl Oracle {
             .get_mut(&run)
             .ok_or("an event of a run that was not submitted")?;
         mirror.check(event, at, &self.succeeded)?;
+        if let Event::RolledBack { rollback } = event {
+            mirror.applied = Some(Applied::begin(&mirror.state, rollback, &mut self.coverage)?);
+        }
+        if let Some(applied) = &mut mirror.applied {
+            applied.see(event);
+        }
         match event {
             Event::TaskHeld { hold, .. } => self.coverage.hit(held_name(*hold)),
             Event::AttemptFailed { failure, .. } | Event::TaskFailed { failure, .. }

@@ -128,6 +128,15 @@ fn task(random: &mut Random, index: u64, density: u32) -> Value {
     if random.chance(300) {
         set("priority", json!(random.range(1, 10)));
     }
+    if random.chance(350) {
+        let params = match random.below(4) {
+            0 => json!({}),
+            1 => json!({"first": format!("${{tasks.t{index}.output[0]}}")}),
+            _ => json!({"made": format!("${{tasks.t{index}.output}}")}),
+        };
+        let action = random.pick(&["undo", "undo", "undo", "undo", "blocked", "ask", "night"]);
+        set("compensate", json!({"action": action, "params": params}));
+    }
     Value::Object(task)
 }
 
