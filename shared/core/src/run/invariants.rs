@@ -1,5 +1,7 @@
 //! What must always be true of a run. Checked after every step of the simulator, in tests, and in debug builds.
 
+use std::collections::BTreeSet;
+
 use super::state::{RunState, Upstream};
 use super::status::{RunStatus, TaskStatus};
 use crate::ids::NodeIx;
@@ -34,6 +36,7 @@ pub fn check(state: &RunState) -> Result<(), Violation> {
         check_node(state, node)?;
     }
     check_counts(state)?;
+    check_deadlines(state)?;
     check_end(state)
 }
 
@@ -47,6 +50,9 @@ pub fn check_replay(live: &RunState, replayed: &RunState) -> Result<(), Violatio
     })?;
     ensure(live.priority == replayed.priority, "RUN-5", || {
         "priorities differ".to_owned()
+    })?;
+    ensure(live.watch == replayed.watch, "RUN-5", || {
+        "the clocks of the run differ".to_owned()
     })?;
     ensure(live.choices == replayed.choices, "RUN-5", || {
         "choices differ".to_owned()
@@ -137,6 +143,29 @@ fn check_counts(state: &RunState) -> Result<(), Violation> {
         let waits = matches!(node.status, TaskStatus::RetryWait);
         ensure(!waits || node.due_at.is_some(), "LIVE-1", || {
             "a retry has no due time".to_owned()
+        })?;
+    }
+    Ok(())
+}
+
+/// SLA-1, as far as the state tells: the index of deadlines agrees with the clocks, and what is late goes on.
+fn check_deadlines(state: &RunState) -> Result<(), Violation> {
+    let nodes = (0..state.nodes().len()).map(NodeIx::new);
+    let nexts = nodes.filter_map(|node| Some((state.node(node).watch.next?, Some(node))));
+    let nexts: BTreeSet<_> = nexts.chain(state.watch.next.map(|at| (at, None))).collect();
+    ensure(nexts == state.index.deadlines, "SLA-1", || {
+        format!("deadlines {:?}, really {nexts:?}", state.index.deadlines)
+    })?;
+    for (key, _) in state.violations() {
+        let goes_on = match key.node {
+            None => !state.status.is_terminal() && key.epoch == state.watch.opened,
+            Some(node) => {
+                let entry = state.node(node);
+                !entry.status.is_terminal() && entry.epoch == key.epoch && !entry.retired
+            }
+        };
+        ensure(goes_on, "SLA-1", || {
+            format!("{key:?} has ended and is not resolved")
         })?;
     }
     Ok(())

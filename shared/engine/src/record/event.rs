@@ -7,12 +7,14 @@ use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use orchestrator_core::ids::{NodeIx, RunId};
 use orchestrator_core::run::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::sla::{Lateness, OnBreach};
 use orchestrator_core::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Error;
 use super::choice::{self, PersistedChoice};
+use super::sla::{PersistedAlertKey, PersistedSla, after, before};
 
 /// JSON as text inside a record.
 type Json<'a> = Cow<'a, str>;
@@ -38,6 +40,8 @@ pub(super) enum Persisted<'a> {
         traceparent: Option<Cow<'a, str>>,
         #[n(7)]
         needs_admission: bool,
+        #[n(8)]
+        sla: Option<PersistedSla>,
     },
     #[n(1)]
     RunAdmitted,
@@ -103,6 +107,19 @@ pub(super) enum Persisted<'a> {
     GroupReopened(#[n(0)] u32),
     #[n(28)]
     ReportRefused(#[n(0)] u32, #[n(1)] u32, #[n(2)] u32, #[b(3)] Cow<'a, str>),
+    /// The time at which it is over is stored as milliseconds after the record's time.
+    #[n(36)]
+    SlaWarned(#[n(0)] PersistedAlertKey, #[n(1)] u64, #[n(2)] i64),
+    #[n(37)]
+    SlaBreached(
+        #[n(0)] PersistedAlertKey,
+        #[n(1)] u64,
+        #[n(2)] i64,
+        #[n(3)] u8,
+        #[n(4)] u8,
+    ),
+    #[n(38)]
+    SlaResolved(#[n(0)] PersistedAlertKey, #[n(1)] u64),
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -128,6 +145,7 @@ impl<'a> Persisted<'a> {
                 priority: submission.priority,
                 traceparent: submission.traceparent.as_deref().map(Cow::from),
                 needs_admission: submission.needs_admission,
+                sla: PersistedSla::of(&submission.sla),
             },
             Event::RunAdmitted => Persisted::RunAdmitted,
             Event::RunPaused { by } => Persisted::RunPaused(by.into()),
@@ -196,6 +214,27 @@ impl<'a> Persisted<'a> {
                 attempt,
                 kind,
             } => Persisted::ReportRefused(node.0, *epoch, *attempt, kind.into()),
+            Event::SlaWarned {
+                key,
+                max_ms,
+                deadline,
+            } => Persisted::SlaWarned(PersistedAlertKey::of(*key), *max_ms, after(*deadline, at)),
+            Event::SlaBreached {
+                key,
+                max_ms,
+                deadline,
+                severity,
+                action,
+            } => Persisted::SlaBreached(
+                PersistedAlertKey::of(*key),
+                *max_ms,
+                after(*deadline, at),
+                choice::number(&Lateness::ALL, severity),
+                choice::number(&OnBreach::ALL, action),
+            ),
+            Event::SlaResolved { key, late_ms } => {
+                Persisted::SlaResolved(PersistedAlertKey::of(*key), *late_ms)
+            }
         }
     }
 
@@ -210,6 +249,7 @@ impl<'a> Persisted<'a> {
                 priority,
                 traceparent,
                 needs_admission,
+                sla,
             } => Event::RunSubmitted(Arc::new(Submission {
                 run: RunId::from_bytes(*run),
                 definition: *definition,
@@ -219,6 +259,7 @@ impl<'a> Persisted<'a> {
                 priority,
                 traceparent: traceparent.map(Cow::into_owned),
                 needs_admission,
+                sla: sla.map(PersistedSla::into_spec).transpose()?.unwrap_or_default(),
             })),
             Persisted::RunAdmitted => Event::RunAdmitted,
             Persisted::RunPaused(by) => Event::RunPaused { by: by.into_owned() },
@@ -309,6 +350,22 @@ impl<'a> Persisted<'a> {
                 epoch,
                 attempt,
                 kind: kind.into_owned(),
+            },
+            Persisted::SlaWarned(key, max_ms, deadline) => Event::SlaWarned {
+                key: key.into_key()?,
+                max_ms,
+                deadline: before(deadline, at),
+            },
+            Persisted::SlaBreached(key, max_ms, deadline, severity, action) => Event::SlaBreached {
+                key: key.into_key()?,
+                max_ms,
+                deadline: before(deadline, at),
+                severity: choice::value(&Lateness::ALL, severity, "a severity")?,
+                action: choice::value(&OnBreach::ALL, action, "an action")?,
+            },
+            Persisted::SlaResolved(key, late_ms) => Event::SlaResolved {
+                key: key.into_key()?,
+                late_ms,
             },
         })
     }

@@ -7,6 +7,7 @@
 
 mod choice;
 mod event;
+mod sla;
 
 use minicbor::{Decoder, Encoder};
 use orchestrator_core::run::Event;

@@ -7,6 +7,8 @@ use orchestrator_core::policy::{PoolDemand, Verdict};
 use orchestrator_core::run::{Event, FailureClass, RunState, RunStatus, TaskStatus};
 use orchestrator_core::time::Timestamp;
 
+use super::deadlines::Deadlines;
+
 /// A run folded from its journal.
 #[derive(Debug)]
 pub(super) struct Mirror {
@@ -18,6 +20,7 @@ pub(super) struct Mirror {
     losses: BTreeMap<(NodeIx, u32), u32>,
     /// An operator started it again, which needs no place.
     pub was_reopened: bool,
+    deadlines: Deadlines,
 }
 
 impl Mirror {
@@ -29,6 +32,7 @@ impl Mirror {
             successes: BTreeSet::new(),
             losses: BTreeMap::new(),
             was_reopened: false,
+            deadlines: Deadlines::default(),
         }
     }
 
@@ -43,9 +47,14 @@ impl Mirror {
         succeeded: &BTreeSet<AttemptKey>,
     ) -> Result<(), String> {
         let state = &self.state;
+        let judged = self.deadlines.check(state, event, at);
+        judged.map_err(|what| format!("SLA-1 broken by {event:?}: {what}"))?;
         let breaks = |rule: &str| Err(format!("{rule} broken by {event:?}"));
         if state.status.is_terminal()
-            && !matches!(event, Event::RunReopened { .. } | Event::ReportRefused { .. })
+            && !matches!(
+                event,
+                Event::RunReopened { .. } | Event::ReportRefused { .. } | Event::SlaResolved { .. }
+            )
         {
             return breaks("ENDED");
         }
