@@ -131,6 +131,7 @@ impl Config {
             limits: settings.attempts,
             runs_per_client,
             ageing_ms,
+            sla: settings.sla.defaults,
             ..StartOptions::new(data_dir, Arc::new(settings.policy))
         };
         Prepared {

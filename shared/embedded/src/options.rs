@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use orchestrator_core::policy::Policy;
+use orchestrator_core::sla::SlaSpec;
 use orchestrator_engine::settings::{Agent, AttemptLimits};
 
 /// What an orchestrator is started with.
@@ -31,6 +32,8 @@ pub struct StartOptions {
     pub takes_up: TakesUp,
     /// One point of priority outweighs this much waiting for a pool, milliseconds.
     pub ageing_ms: u64,
+    /// Deadlines of runs that are submitted from now on, where their documents say nothing.
+    pub sla: SlaSpec,
 }
 
 /// Which of the unfinished runs in the data directory go on.
@@ -56,6 +59,7 @@ impl StartOptions {
             dispatches: true,
             takes_up: TakesUp::KnownAgents,
             ageing_ms: 60_000,
+            sla: SlaSpec::default(),
         }
     }
 }

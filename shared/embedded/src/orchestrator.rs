@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
+use orchestrator_core::sla::SlaSpec;
 use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::ports::Idempotency;
@@ -139,6 +140,7 @@ impl Orchestrator {
             tokens: tokens.clone(),
             runs_per_client: options.runs_per_client,
             ageing_ms: options.ageing_ms,
+            sla: options.sla,
             active,
             other_agents,
         };
@@ -307,6 +309,7 @@ struct Parts {
     tokens: TokenKey,
     runs_per_client: Option<u32>,
     ageing_ms: u64,
+    sla: SlaSpec,
     active: Vec<RunId>,
     other_agents: Vec<RunId>,
 }
@@ -335,6 +338,7 @@ impl Parts {
             decides_in_turn: true,
             decisions_max: DECISIONS_MAX,
             ageing_ms: self.ageing_ms,
+            sla: self.sla,
         };
         let engine = Engine::new(ports, self.policy, self.tokens, options);
         let mut recovered = host::recover(&engine, self.active, dispatches)

@@ -1,5 +1,7 @@
 //! Use case `sla_sweep`: finds runs that may have lost a message and has them recovered.
 
+use orchestrator_core::ids::RunId;
+use orchestrator_core::run::RunState;
 use orchestrator_core::time::Timestamp;
 
 use crate::engine::Engine;
@@ -13,8 +15,20 @@ use crate::ports::{Clock, Messages, Ports};
 pub const CHECK_FIRST_MS: u64 = 60_000;
 
 /// Longest time between two looks at a run, milliseconds. Shorter than the longest delay of a wake-up, so that a time that
-/// was too far away for one is asked for by a look in between.
-pub const CHECK_LAST_MS: u64 = 600_000;
+/// was too far away for one is asked for by a look in between; and shorter than the default deadline of a task until its
+/// warning, so that such deadlines need neither messages nor looks of their own.
+pub const CHECK_LAST_MS: u64 = 450_000;
+
+/// The longest time until a run is looked at, milliseconds: often enough that every deadline which a turn sets is preceded
+/// by a look, unless it is nearer than [`CHECK_FIRST_MS`]. That look asks for a wake-up where one is needed, so deadlines
+/// cost looks per run, not messages per task.
+pub fn look_within_ms(state: &RunState, now: Timestamp) -> u64 {
+    let usual = usual_look_ms(state.id(), now);
+    match state.soonest_deadline_ms() {
+        Some(soonest) => usual.min(soonest.max(CHECK_FIRST_MS)),
+        None => usual,
+    }
+}
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,7 +61,7 @@ impl<P: Ports> Engine<P> {
                 .await?;
         }
         for run in &due {
-            index.postpone(*run, next_look(*run, now)).await?;
+            index.postpone(*run, now + usual_look_ms(run.run, now)).await?;
         }
         Ok(Swept {
             runs: due.len(),
@@ -57,7 +71,8 @@ impl<P: Ports> Engine<P> {
     }
 }
 
-fn next_look(due: DueRun, now: Timestamp) -> Timestamp {
-    let age_ms = now.millis_since(due.run.created_at());
-    now + age_ms.clamp(CHECK_FIRST_MS, CHECK_LAST_MS)
+/// Time until the next look at a run of which nothing else is known: as long as it has lived, within bounds.
+fn usual_look_ms(run: RunId, now: Timestamp) -> u64 {
+    let age_ms = now.millis_since(run.created_at());
+    age_ms.clamp(CHECK_FIRST_MS, CHECK_LAST_MS)
 }

@@ -8,6 +8,7 @@ use orchestrator_core::ids::{NodeIx, RunId};
 use orchestrator_core::policy::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
 use orchestrator_core::run::rollback::{PlanToken, Request, RolledBack, Target};
 use orchestrator_core::run::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::sla::{AlertKey, DeadlineKind, Lateness, OnBreach, SlaSpec};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::{OnDenied, ResourceClass};
 use orchestrator_engine::record;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 const AT: Timestamp = Timestamp(1_767_656_400_000);
 
 /// Kinds of event that [`event`] makes.
-const KINDS: u64 = 32;
+const KINDS: u64 = 36;
 
 fn text(random: &mut Random) -> String {
     (*random.pick(&["", "me", "ünïcödé 🐧", "a \"quoted\" line\nand another", "x"])).to_owned()
@@ -113,6 +114,7 @@ fn submission(random: &mut Random) -> Submission {
         priority: random.chance(500).then_some(10),
         traceparent: random.chance(500).then(|| text(random)),
         needs_admission: random.chance(500),
+        sla: SlaSpec::default(),
     }
 }
 
@@ -239,15 +241,7 @@ fn event(kind: u64, random: &mut Random) -> Event {
         25 => Event::TaskCancelled { node },
         26 => Event::TaskReset { node },
         27 => Event::GroupReopened { node },
-        29 => Event::RolledBack {
-            rollback: Arc::new(rolled_back(random)),
-        },
-        30 => Event::CompensationPlanned {
-            of: node,
-            params: Arc::new(value(random, 2)),
-        },
-        31 => Event::RollbackStopped { node },
-        _ => {
+        28 => {
             let kind = (*random.pick(&["TASK_SUCCESS", "TASK_FAILURE", "TASK_STARTED"])).to_owned();
             Event::ReportRefused {
                 node,
@@ -256,6 +250,55 @@ fn event(kind: u64, random: &mut Random) -> Event {
                 kind,
             }
         }
+        29 => Event::RunSubmitted(Arc::new(Submission {
+            sla: sla(random),
+            ..submission(random)
+        })),
+        30 => Event::SlaWarned {
+            key: alert_key(random),
+            max_ms: random.bits(),
+            deadline: Timestamp(AT.0 + i64::from(small(random))),
+        },
+        31 => Event::SlaBreached {
+            key: alert_key(random),
+            max_ms: u64::from(small(random)),
+            deadline: Timestamp(AT.0 - i64::from(small(random))),
+            severity: *random.pick(&Lateness::ALL),
+            action: *random.pick(&OnBreach::ALL),
+        },
+        32 => Event::SlaResolved {
+            key: alert_key(random),
+            late_ms: random.bits(),
+        },
+        33 => Event::RolledBack {
+            rollback: Arc::new(rolled_back(random)),
+        },
+        34 => Event::CompensationPlanned {
+            of: node,
+            params: Arc::new(value(random, 2)),
+        },
+        _ => Event::RollbackStopped { node },
+    }
+}
+
+fn alert_key(random: &mut Random) -> AlertKey {
+    AlertKey {
+        node: random.chance(700).then_some(NodeIx(small(random))),
+        epoch: small(random),
+        attempt: small(random),
+        kind: *random.pick(&DeadlineKind::ALL),
+    }
+}
+
+fn sla(random: &mut Random) -> SlaSpec {
+    SlaSpec {
+        task_max_seconds: random.chance(500).then_some(600.0),
+        workflow_max_seconds: random.chance(500).then_some(3_600.5),
+        queue_max_seconds: random.chance(500).then_some(0.001),
+        heartbeat_seconds: random.chance(500).then_some(30.0),
+        warn_percent: random.chance(500).then_some(80),
+        on_breach: random.chance(500).then(|| *random.pick(&OnBreach::ALL)),
+        on_workflow_breach: random.chance(500).then_some(OnBreach::Cancel),
     }
 }
 

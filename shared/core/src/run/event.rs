@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::rollback::RolledBack;
 use crate::ids::{NodeIx, RunId};
 use crate::policy::{Choice, HoldReason};
+use crate::sla::{AlertKey, Lateness, OnBreach, SlaSpec};
 use crate::time::Timestamp;
 
 /// One fact. All events of one append share the append's time.
@@ -199,6 +200,35 @@ pub enum Event {
         /// Kind of report, as in `TASK_SUCCESS`.
         kind: String,
     },
+    /// A deadline comes near.
+    SlaWarned {
+        /// About what.
+        key: AlertKey,
+        /// The limit, milliseconds.
+        max_ms: u64,
+        /// When the time is over.
+        deadline: Timestamp,
+    },
+    /// A deadline was missed.
+    SlaBreached {
+        /// About what.
+        key: AlertKey,
+        /// The limit, milliseconds.
+        max_ms: u64,
+        /// When the time was over.
+        deadline: Timestamp,
+        /// How bad it was when it was noticed.
+        severity: Lateness,
+        /// What was done about it.
+        action: OnBreach,
+    },
+    /// What had missed a deadline has come to an end, or was heard of again.
+    SlaResolved {
+        /// About what.
+        key: AlertKey,
+        /// How late it was, milliseconds.
+        late_ms: u64,
+    },
 }
 
 /// What a client asked for, with everything that is fixed for the life of the run.
@@ -220,6 +250,8 @@ pub struct Submission {
     pub traceparent: Option<String>,
     /// Whether the run has to wait for a place under its client's concurrent-run limit.
     pub needs_admission: bool,
+    /// Deadlines where the workflow and its tasks say nothing: the configuration's at this moment.
+    pub sla: SlaSpec,
 }
 
 /// Progress of an attempt.

@@ -1,5 +1,7 @@
 //! What must always be true of a run. Checked after every step of the simulator, in tests, and in debug builds.
 
+use std::collections::BTreeSet;
+
 use super::rollback::Progress;
 use super::state::{RunState, Upstream};
 use super::status::{RunStatus, TaskStatus};
@@ -36,6 +38,7 @@ pub fn check(state: &RunState) -> Result<(), Violation> {
     }
     check_counts(state)?;
     check_rollback(state)?;
+    check_deadlines(state)?;
     check_end(state)
 }
 
@@ -49,6 +52,9 @@ pub fn check_replay(live: &RunState, replayed: &RunState) -> Result<(), Violatio
     })?;
     ensure(live.priority == replayed.priority, "RUN-5", || {
         "priorities differ".to_owned()
+    })?;
+    ensure(live.watch == replayed.watch, "RUN-5", || {
+        "the clocks of the run differ".to_owned()
     })?;
     ensure(live.choices == replayed.choices, "RUN-5", || {
         "choices differ".to_owned()
@@ -176,10 +182,10 @@ fn check_rollback(state: &RunState) -> Result<(), Violation> {
     let Some(rollback) = state.unfinished_rollback() else {
         return Ok(());
     };
-    let is_cancelled = state.status == RunStatus::Cancelled;
+    let is_over = state.status.is_terminal();
     for node in state.workflow.downstream_closure(&rollback.asked.seeds) {
         let status = state.node(node).status;
-        let waits = status == TaskStatus::Pending || (is_cancelled && status == TaskStatus::Cancelled);
+        let waits = status == TaskStatus::Pending || (is_over && status == TaskStatus::Cancelled);
         ensure(waits, "RB-1", || {
             format!(
                 "{} is {status} while rollback {} undoes what was done",
@@ -192,11 +198,34 @@ fn check_rollback(state: &RunState) -> Result<(), Violation> {
         Progress::Done => false,
         Progress::Compensating(undo) => state.node(undo).status != TaskStatus::Pending,
         Progress::Stopped(_) => state.status == RunStatus::Paused,
-        Progress::Cancelled(_) => is_cancelled,
+        Progress::Cancelled(_) => is_over,
     };
     ensure(is_stated, "RB-1", || {
         format!("rollback {} neither goes on nor says why", rollback.number)
     })
+}
+
+/// SLA-1, as far as the state tells: the index of deadlines agrees with the clocks, and what is late goes on.
+fn check_deadlines(state: &RunState) -> Result<(), Violation> {
+    let nodes = (0..state.nodes().len()).map(NodeIx::new);
+    let nexts = nodes.filter_map(|node| Some((state.node(node).watch.next?, Some(node))));
+    let nexts: BTreeSet<_> = nexts.chain(state.watch.next.map(|at| (at, None))).collect();
+    ensure(nexts == state.index.deadlines, "SLA-1", || {
+        format!("deadlines {:?}, really {nexts:?}", state.index.deadlines)
+    })?;
+    for (key, _) in state.violations() {
+        let goes_on = match key.node {
+            None => !state.status.is_terminal() && key.epoch == state.watch.opened,
+            Some(node) => {
+                let entry = state.node(node);
+                !entry.status.is_terminal() && entry.epoch == key.epoch && !entry.retired
+            }
+        };
+        ensure(goes_on, "SLA-1", || {
+            format!("{key:?} has ended and is not resolved")
+        })?;
+    }
+    Ok(())
 }
 
 /// RUN-3: a terminal run has no live attempt, and a run with nothing left to do is terminal.

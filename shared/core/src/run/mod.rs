@@ -19,6 +19,8 @@
 //! RUNNING (for_each) --children ended-->        SUCCESS | FAILED
 //! RETRY_WAIT  --due-->                          READY
 //! SUCCESS, FAILED, CANCELLED (for_each) --a child starts over--> RUNNING
+//! READY, HELD --deadline-->                     FAILED | CANCELLED (as 'on_breach' says)
+//! QUEUED, RUNNING --deadline-->                 RETRY_WAIT | FAILED | CANCELLED
 //! any open    --cancel-->                       CANCELLED
 //! any but PENDING --retry, rerun, rollback-->   PENDING, in a new epoch
 //! ```
@@ -26,6 +28,7 @@
 //! A terminal attempt never changes again: a new epoch is opened instead, and reports from any other (epoch, attempt) are
 //! refused and recorded.
 
+mod alerts;
 pub mod backoff;
 pub mod command;
 mod decide;
@@ -39,15 +42,17 @@ pub mod rollback;
 pub mod state;
 pub mod status;
 mod turn;
+pub mod watch;
 
 pub use command::{Answer, Command, Report, ReportKind};
-pub use decide::{decide, submit};
+pub use decide::{BY_SLA, decide, submit};
 pub use effect::Effect;
 pub use event::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
 pub use rejection::Rejection;
 pub use state::{Node, RunState};
 pub use status::{RunStatus, TaskStatus};
 pub use turn::Outcome;
+pub use watch::{Clock, Violation};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The state of a run: what folding its journal gives.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use super::event::{Failure, Progress, SkipReason, Submission};
 use super::rollback::{Rollback, Undo};
 use super::status::{RunStatus, TaskStatus};
+use super::watch::{RunWatch, Violation, Watch};
 use crate::ids::{AttemptKey, NodeIx, RunId};
 use crate::policy::{Choice, HoldReason};
+use crate::sla::AlertKey;
 use crate::time::Timestamp;
 use crate::workflow::expression::Scope;
 use crate::workflow::{Task, Workflow};
@@ -35,9 +37,12 @@ pub struct RunState {
     pub cancelled: Option<(String, String)>,
     /// Choices in the order they were first made; events refer to them by index.
     pub choices: Vec<Arc<Choice>>,
+    /// Its deadline.
+    pub watch: RunWatch,
     pub(super) nodes: Vec<Node>,
     pub(super) index: Index,
     pub(super) rollbacks: Vec<Rollback>,
+    pub(super) soonest_deadline_ms: Option<u64>,
     facts: Arc<Value>,
 }
 
@@ -74,6 +79,8 @@ pub struct Node {
     pub finished_at: Option<Timestamp>,
     /// When time itself changes it: a retry is due, a hold ends, the attempt times out.
     pub due_at: Option<Timestamp>,
+    /// Its deadlines.
+    pub watch: Watch,
     /// Output after success.
     pub output: Option<Arc<Value>>,
     /// The last failure.
@@ -156,10 +163,16 @@ pub(super) struct Index {
     pub live: BTreeSet<NodeIx>,
     /// Nodes with a `due_at`.
     pub due: BTreeSet<(Timestamp, NodeIx)>,
+    /// Nodes, or the run (`None`), whose deadlines have something to say, and when.
+    pub deadlines: BTreeSet<(Timestamp, Option<NodeIx>)>,
+    /// Missed deadlines of what goes on.
+    pub violations: BTreeMap<AlertKey, Violation>,
     /// Nodes that have not ended, without retired ones.
     pub open: u32,
     /// Nodes that FAILED, without retired ones and children.
     pub failed: u32,
+    /// Nodes that were CANCELLED, without retired ones and children.
+    pub cancelled: u32,
     /// Attempts that were ended from our side and have not been heard of since.
     pub fenced: BTreeSet<AttemptKey>,
     /// Refused reports recorded so far.
@@ -188,7 +201,7 @@ impl RunState {
             "metadata": *submission.metadata,
             "submitted_at": at.to_string(),
         }));
-        RunState {
+        let mut state = RunState {
             status: RunStatus::Pending,
             priority: submission.priority.or(workflow.priority),
             submitted_at: at,
@@ -199,10 +212,14 @@ impl RunState {
             nodes,
             index,
             rollbacks: Vec::new(),
+            soonest_deadline_ms: RunState::soonest_of(&workflow, &submission.sla),
             facts,
             workflow,
             submission,
-        }
+            watch: RunWatch::default(),
+        };
+        state.run_opens(at);
+        state
     }
 
     /// The run.
@@ -294,9 +311,14 @@ impl RunState {
         self.index.fenced.iter().copied()
     }
 
+    /// The earliest time at which a retry, the end of a hold or a timeout is due.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.index.due.first().map(|&(at, _)| at)
+    }
+
     /// The earliest time at which time itself changes this run.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.index.due.first().map(|&(at, _)| at)
+        self.next_timer().into_iter().chain(self.next_deadline()).min()
     }
 
     /// The current attempt of a node.
@@ -346,6 +368,11 @@ impl RunState {
     /// Number of tasks that failed.
     pub fn failed(&self) -> u32 {
         self.index.failed
+    }
+
+    /// Number of tasks that were cancelled.
+    pub fn cancelled_tasks(&self) -> u32 {
+        self.index.cancelled
     }
 
     /// What expressions and references see from `node`.

@@ -7,6 +7,7 @@ use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use orchestrator_core::ids::{NodeIx, RunId};
 use orchestrator_core::run::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::sla::{Lateness, OnBreach};
 use orchestrator_core::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::Error;
 use super::choice::{self, PersistedChoice};
 use super::rollback::PersistedRollback;
+use super::sla::{PersistedAlertKey, PersistedSla, after, before};
 
 /// JSON as text inside a record.
 type Json<'a> = Cow<'a, str>;
@@ -39,6 +41,8 @@ pub(super) enum Persisted<'a> {
         traceparent: Option<Cow<'a, str>>,
         #[n(7)]
         needs_admission: bool,
+        #[n(8)]
+        sla: Option<PersistedSla>,
     },
     #[n(1)]
     RunAdmitted,
@@ -110,6 +114,19 @@ pub(super) enum Persisted<'a> {
     CompensationPlanned(#[n(0)] u32, #[b(1)] Json<'a>),
     #[n(31)]
     RollbackStopped(#[n(0)] u32),
+    /// The time at which it is over is stored as milliseconds after the record's time.
+    #[n(36)]
+    SlaWarned(#[n(0)] PersistedAlertKey, #[n(1)] u64, #[n(2)] i64),
+    #[n(37)]
+    SlaBreached(
+        #[n(0)] PersistedAlertKey,
+        #[n(1)] u64,
+        #[n(2)] i64,
+        #[n(3)] u8,
+        #[n(4)] u8,
+    ),
+    #[n(38)]
+    SlaResolved(#[n(0)] PersistedAlertKey, #[n(1)] u64),
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -135,6 +152,7 @@ impl<'a> Persisted<'a> {
                 priority: submission.priority,
                 traceparent: submission.traceparent.as_deref().map(Cow::from),
                 needs_admission: submission.needs_admission,
+                sla: PersistedSla::of(&submission.sla),
             },
             Event::RunAdmitted => Persisted::RunAdmitted,
             Event::RunPaused { by } => Persisted::RunPaused(by.into()),
@@ -206,6 +224,27 @@ impl<'a> Persisted<'a> {
             Event::RolledBack { rollback } => Persisted::RolledBack(PersistedRollback::of(rollback)),
             Event::CompensationPlanned { of, params } => Persisted::CompensationPlanned(of.0, json(params)),
             Event::RollbackStopped { node } => Persisted::RollbackStopped(node.0),
+            Event::SlaWarned {
+                key,
+                max_ms,
+                deadline,
+            } => Persisted::SlaWarned(PersistedAlertKey::of(*key), *max_ms, after(*deadline, at)),
+            Event::SlaBreached {
+                key,
+                max_ms,
+                deadline,
+                severity,
+                action,
+            } => Persisted::SlaBreached(
+                PersistedAlertKey::of(*key),
+                *max_ms,
+                after(*deadline, at),
+                choice::number(&Lateness::ALL, severity),
+                choice::number(&OnBreach::ALL, action),
+            ),
+            Event::SlaResolved { key, late_ms } => {
+                Persisted::SlaResolved(PersistedAlertKey::of(*key), *late_ms)
+            }
         }
     }
 
@@ -220,6 +259,7 @@ impl<'a> Persisted<'a> {
                 priority,
                 traceparent,
                 needs_admission,
+                sla,
             } => Event::RunSubmitted(Arc::new(Submission {
                 run: RunId::from_bytes(*run),
                 definition: *definition,
@@ -229,6 +269,7 @@ impl<'a> Persisted<'a> {
                 priority,
                 traceparent: traceparent.map(Cow::into_owned),
                 needs_admission,
+                sla: sla.map(PersistedSla::into_spec).transpose()?.unwrap_or_default(),
             })),
             Persisted::RunAdmitted => Event::RunAdmitted,
             Persisted::RunPaused(by) => Event::RunPaused { by: by.into_owned() },
@@ -328,6 +369,22 @@ impl<'a> Persisted<'a> {
                 params: Arc::new(parse(&params)?),
             },
             Persisted::RollbackStopped(node) => Event::RollbackStopped { node: NodeIx(node) },
+            Persisted::SlaWarned(key, max_ms, deadline) => Event::SlaWarned {
+                key: key.into_key()?,
+                max_ms,
+                deadline: before(deadline, at),
+            },
+            Persisted::SlaBreached(key, max_ms, deadline, severity, action) => Event::SlaBreached {
+                key: key.into_key()?,
+                max_ms,
+                deadline: before(deadline, at),
+                severity: choice::value(&Lateness::ALL, severity, "a severity")?,
+                action: choice::value(&OnBreach::ALL, action, "an action")?,
+            },
+            Persisted::SlaResolved(key, late_ms) => Event::SlaResolved {
+                key: key.into_key()?,
+                late_ms,
+            },
         })
     }
 }

@@ -8,6 +8,7 @@
 mod choice;
 mod event;
 mod rollback;
+mod sla;
 
 use minicbor::{Decoder, Encoder};
 use orchestrator_core::run::Event;

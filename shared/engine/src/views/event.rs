@@ -115,6 +115,9 @@ pub fn name(event: &Event) -> &'static str {
         Event::RolledBack { .. } => "RUN_ROLLED_BACK",
         Event::CompensationPlanned { .. } => "COMPENSATION_PLANNED",
         Event::RollbackStopped { .. } => "ROLLBACK_STOPPED",
+        Event::SlaWarned { .. } => "SLA_WARNED",
+        Event::SlaBreached { .. } => "SLA_BREACHED",
+        Event::SlaResolved { .. } => "SLA_RESOLVED",
     }
 }
 
@@ -142,10 +145,14 @@ fn describe(event: &Event, state: &RunState) -> (String, Value) {
             json!({"by": by, "reason": reason}),
         ),
         Event::RunSucceeded => ("every task ended, none badly".to_owned(), Value::Null),
-        Event::RunFailed => (
-            format!("{} failed", tasks(state.failed())),
-            json!({"failed": state.failed()}),
-        ),
+        Event::RunFailed => {
+            let (failed, cancelled) = (state.failed(), state.cancelled_tasks());
+            let text = match cancelled {
+                0 => format!("{} failed", tasks(failed)),
+                _ => format!("{} failed, {} cancelled", tasks(failed), tasks(cancelled)),
+            };
+            (text, json!({"failed": failed, "cancelled": cancelled}))
+        }
         Event::RunReopened { by, reason } => (
             format!("started again by '{by}': {reason}"),
             json!({"by": by, "reason": reason}),
@@ -156,6 +163,9 @@ fn describe(event: &Event, state: &RunState) -> (String, Value) {
         ),
         Event::RolledBack { rollback } => rollback::describe(state, rollback),
         Event::ChoiceMade { choice } => choice_made(choice, state.choices.len() - 1),
+        Event::SlaWarned { .. } | Event::SlaBreached { .. } | Event::SlaResolved { .. } => {
+            super::alert::describe(event)
+        }
         _ => describe_task(event, state),
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! Reading order: [`replay`], [`run`] with [`task`], [`event`], [`explain`], then the small ones.
 
-pub mod at;
+pub mod alert;
+mod at;
 pub mod attempts;
 pub mod choice;
 pub mod event;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use orchestrator_core::policy::HoldReason;
 use orchestrator_core::run::Event;
+use orchestrator_core::sla::{DeadlineKind, OnBreach};
 
 /// Counts by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +56,14 @@ pub const EXPECTED: &[&str] = &[
     "agent repeats itself",
     "append conflict",
     "append stored, answer lost",
+    "breach Heartbeat",
+    "breach Queue",
+    "breach Task",
+    "breach Workflow",
+    "breach leads to Alert",
+    "breach leads to Cancel",
+    "breach leads to Fail",
+    "breach leads to Retry",
     "call refused",
     "clock backward",
     "clock forward",
@@ -79,6 +88,9 @@ pub const EXPECTED: &[&str] = &[
     "event RunSubmitted",
     "event RunSucceeded",
     "event TaskApproved",
+    "event SlaBreached",
+    "event SlaResolved",
+    "event SlaWarned",
     "event TaskCancelled",
     "event TaskCheckpointed",
     "event TaskExpanded",
@@ -118,6 +130,26 @@ pub const EXPECTED: &[&str] = &[
     "sweep",
     "timeout",
 ];
+
+/// What a missed deadline counts as.
+pub(super) fn breach_name(kind: DeadlineKind) -> &'static str {
+    match kind {
+        DeadlineKind::Queue => "breach Queue",
+        DeadlineKind::Task => "breach Task",
+        DeadlineKind::Heartbeat => "breach Heartbeat",
+        DeadlineKind::Workflow => "breach Workflow",
+    }
+}
+
+/// What is done about one counts as.
+pub(super) fn action_name(action: OnBreach) -> &'static str {
+    match action {
+        OnBreach::Alert => "breach leads to Alert",
+        OnBreach::Retry => "breach leads to Retry",
+        OnBreach::Cancel => "breach leads to Cancel",
+        OnBreach::Fail => "breach leads to Fail",
+    }
+}
 
 /// What a hold counts as.
 pub(super) fn held_name(hold: HoldReason) -> &'static str {
@@ -164,5 +196,8 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::RolledBack { .. } => "event RolledBack",
         Event::CompensationPlanned { .. } => "event CompensationPlanned",
         Event::RollbackStopped { .. } => "event RollbackStopped",
+        Event::SlaWarned { .. } => "event SlaWarned",
+        Event::SlaBreached { .. } => "event SlaBreached",
+        Event::SlaResolved { .. } => "event SlaResolved",
     }
 }

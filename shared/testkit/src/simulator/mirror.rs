@@ -7,6 +7,7 @@ use orchestrator_core::policy::{PoolDemand, Verdict};
 use orchestrator_core::run::{Event, FailureClass, RunState, RunStatus, TaskStatus};
 use orchestrator_core::time::Timestamp;
 
+use super::deadlines::Deadlines;
 use super::rollbacks::Applied;
 
 /// A run folded from its journal.
@@ -22,6 +23,7 @@ pub(super) struct Mirror {
     pub was_reopened: bool,
     /// A rollback whose append is being read.
     pub applied: Option<Applied>,
+    deadlines: Deadlines,
 }
 
 impl Mirror {
@@ -34,6 +36,7 @@ impl Mirror {
             losses: BTreeMap::new(),
             was_reopened: false,
             applied: None,
+            deadlines: Deadlines::default(),
         }
     }
 
@@ -48,11 +51,16 @@ impl Mirror {
         succeeded: &BTreeSet<AttemptKey>,
     ) -> Result<(), String> {
         let state = &self.state;
+        let judged = self.deadlines.check(state, event, at);
+        judged.map_err(|what| format!("SLA-1 broken by {event:?}: {what}"))?;
         let breaks = |rule: &str| Err(format!("{rule} broken by {event:?}"));
         if state.status.is_terminal()
             && !matches!(
                 event,
-                Event::RunReopened { .. } | Event::RolledBack { .. } | Event::ReportRefused { .. }
+                Event::RunReopened { .. }
+                    | Event::RolledBack { .. }
+                    | Event::ReportRefused { .. }
+                    | Event::SlaResolved { .. }
             )
         {
             return breaks("ENDED");

@@ -16,6 +16,7 @@
 
 pub mod agents;
 pub mod coverage;
+mod deadlines;
 mod handlers;
 mod liveness;
 mod mirror;

@@ -246,7 +246,7 @@ impl Turn<'_> {
         if !is_going || self.state.open() > 0 {
             return;
         }
-        let event = if self.state.failed() > 0 {
+        let event = if self.state.failed() + self.state.cancelled_tasks() > 0 {
             Event::RunFailed
         } else {
             Event::RunSucceeded

@@ -2,6 +2,7 @@
 
 mod answer;
 mod cascade;
+mod deadlines;
 mod operator;
 mod report;
 mod rollback;
@@ -17,6 +18,8 @@ use super::state::RunState;
 use super::turn::{Outcome, Turn};
 use crate::time::Timestamp;
 use crate::workflow::Workflow;
+
+pub use deadlines::BY_SLA;
 
 /// Creates a run.
 pub fn submit(workflow: Arc<Workflow>, submission: Arc<Submission>, now: Timestamp) -> (RunState, Outcome) {

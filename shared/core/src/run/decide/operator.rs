@@ -14,6 +14,14 @@ use crate::run::turn::Turn;
 impl Turn<'_> {
     pub(super) fn cancel(&mut self, by: String, reason: String) -> Result<(), Rejection> {
         self.refuse_ended()?;
+        self.cancel_open();
+        self.emit(Event::RunCancelled { by, reason });
+        self.leave();
+        Ok(())
+    }
+
+    /// Every task that has not ended is cancelled; nothing follows from that, because the run ends with them.
+    pub(super) fn cancel_open(&mut self) {
         for index in 0..self.state.nodes().len() {
             let node = NodeIx::new(index);
             let entry = self.state.node(node);
@@ -21,15 +29,17 @@ impl Turn<'_> {
                 self.emit(Event::TaskCancelled { node });
             }
         }
-        self.emit(Event::RunCancelled { by, reason });
-        self.leave();
-        Ok(())
     }
 
-    /// Waiters leave their lines: slots granted to a paused run would be of no use to anyone.
+    /// Clocks stop, so deadlines that were missed by now come first. Waiters leave their lines: slots granted to a paused run
+    /// would be of no use to anyone.
     pub(super) fn pause(&mut self, by: String) -> Result<(), Rejection> {
         self.refuse_ended()?;
         self.need(RunStatus::Running, "a running run")?;
+        self.deadlines_due();
+        if self.state.status.is_terminal() {
+            return Ok(());
+        }
         self.emit(Event::RunPaused { by });
         self.leave_lines();
         Ok(())

@@ -59,6 +59,11 @@ impl Turn<'_> {
     /// An action of a rollback has ended: the next one, or the tasks, or a stop in a place from where it can go on.
     pub(super) fn undo_ended(&mut self, node: NodeIx) {
         if self.state.node(node).status != TaskStatus::Success {
+            // Clocks stop with the rollback, so deadlines that were missed by now come first.
+            self.deadlines_due();
+            if self.state.status.is_terminal() {
+                return;
+            }
             self.emit(Event::RollbackStopped { node });
             self.leave_lines();
         } else if self.state.unfinished_rollback().is_some() {

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::state::RunState;
-use super::status::{RunStatus, TaskStatus};
+use super::status::TaskStatus;
 use crate::ids::NodeIx;
 use crate::time::Timestamp;
 use crate::workflow::{Compensation, OnDenied, ResourceSpec, RetrySpec, SlaSpec, Task, Template, Trigger};
@@ -90,7 +90,7 @@ pub enum Progress {
     Compensating(NodeIx),
     /// This action failed for good: the run waits until it is resumed, which tries it again.
     Stopped(NodeIx),
-    /// The run was cancelled before everything was undone; a retry of the run goes on here.
+    /// The run was ended before everything was undone; a retry of the run goes on here.
     Cancelled(NodeIx),
 }
 
@@ -152,7 +152,7 @@ impl RunState {
     pub fn progress_of(&self, rollback: &Rollback) -> Progress {
         match self.next_undo(rollback) {
             None => Progress::Done,
-            Some(undo) if self.status == RunStatus::Cancelled => Progress::Cancelled(undo),
+            Some(undo) if self.status.is_terminal() => Progress::Cancelled(undo),
             Some(undo) if self.node(undo).status.is_terminal() => Progress::Stopped(undo),
             Some(undo) => Progress::Compensating(undo),
         }

@@ -136,7 +136,7 @@ pub fn plan(state: &RunState, request: &Request) -> Result<Plan, Rejection> {
     }
     let was_cancelled = |status| status == TaskStatus::Cancelled;
     let resumed = match state.status {
-        RunStatus::Cancelled => resumed(state, was_cancelled, &set),
+        RunStatus::Cancelled | RunStatus::Failed => resumed(state, was_cancelled, &set),
         _ => Vec::new(),
     };
     let mut plan = Plan {

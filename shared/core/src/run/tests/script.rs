@@ -13,6 +13,7 @@ use crate::run::{
     self, Answer, Command, Effect, Event, FailureClass, Outcome, Rejection, Report, ReportKind, RunState,
     RunStatus, Submission, TaskStatus, invariants,
 };
+use crate::sla::SlaSpec;
 use crate::time::Timestamp;
 use crate::workflow::definition::Header;
 use crate::workflow::{Task, Workflow};
@@ -21,7 +22,7 @@ use crate::workflow::{Task, Workflow};
 pub struct Script {
     pub state: RunState,
     pub now: Timestamp,
-    journal: Vec<(Timestamp, Event)>,
+    pub journal: Vec<(Timestamp, Event)>,
     last: Outcome,
 }
 
@@ -32,6 +33,11 @@ impl Script {
     }
 
     pub fn submitted(tasks: Vec<Task>, inputs: Value, needs_admission: bool) -> Script {
+        Script::with_deadlines(tasks, inputs, needs_admission, SlaSpec::default())
+    }
+
+    /// With deadlines where the tasks say nothing.
+    pub fn with_deadlines(tasks: Vec<Task>, inputs: Value, needs_admission: bool, sla: SlaSpec) -> Script {
         let workflow = Arc::new(Workflow::assemble(
             Header {
                 name: "tested".to_owned(),
@@ -48,6 +54,7 @@ impl Script {
             priority: None,
             traceparent: None,
             needs_admission,
+            sla,
         };
         let now = Timestamp(1_000);
         let (state, outcome) = run::submit(workflow, Arc::new(submission), now);
