@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 const AT: Timestamp = Timestamp(1_767_656_400_000);
 
 /// Kinds of event that [`event`] makes.
-const KINDS: u64 = 32;
+const KINDS: u64 = 33;
 
 fn text(random: &mut Random) -> String {
     (*random.pick(&["", "me", "ünïcödé 🐧", "a \"quoted\" line\nand another", "x"])).to_owned()
@@ -247,6 +247,7 @@ fn event(kind: u64, random: &mut Random) -> Event {
             params: Arc::new(value(random, 2)),
         },
         31 => Event::RollbackStopped { node },
+        32 => Event::CompensationWaived { node, by },
         _ => {
             let kind = (*random.pick(&["TASK_SUCCESS", "TASK_FAILURE", "TASK_STARTED"])).to_owned();
             Event::ReportRefused {

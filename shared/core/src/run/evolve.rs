@@ -37,6 +37,7 @@ impl RunState {
             }
             Event::RolledBack { rollback } => self.rolled_back(rollback, at),
             Event::CompensationPlanned { of, params } => self.compensation_planned(*of, params),
+            Event::CompensationWaived { node, .. } => self.finish(*node, TaskStatus::Success, at),
             Event::RollbackStopped { .. } => self.status = RunStatus::Paused,
             Event::RunPriorityChanged { priority, .. } => self.priority = Some(*priority),
             Event::ChoiceMade { choice } => self.choices.push(Arc::clone(choice)),

@@ -110,6 +110,8 @@ pub(super) enum Persisted<'a> {
     CompensationPlanned(#[n(0)] u32, #[b(1)] Json<'a>),
     #[n(31)]
     RollbackStopped(#[n(0)] u32),
+    #[n(32)]
+    CompensationWaived(#[n(0)] u32, #[b(1)] Cow<'a, str>),
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -206,6 +208,7 @@ impl<'a> Persisted<'a> {
             Event::RolledBack { rollback } => Persisted::RolledBack(PersistedRollback::of(rollback)),
             Event::CompensationPlanned { of, params } => Persisted::CompensationPlanned(of.0, json(params)),
             Event::RollbackStopped { node } => Persisted::RollbackStopped(node.0),
+            Event::CompensationWaived { node, by } => Persisted::CompensationWaived(node.0, by.into()),
         }
     }
 
@@ -328,6 +331,10 @@ impl<'a> Persisted<'a> {
                 params: Arc::new(parse(&params)?),
             },
             Persisted::RollbackStopped(node) => Event::RollbackStopped { node: NodeIx(node) },
+            Persisted::CompensationWaived(node, by) => Event::CompensationWaived {
+                node: NodeIx(node),
+                by: by.into_owned(),
+            },
         })
     }
 }

@@ -115,6 +115,7 @@ pub fn name(event: &Event) -> &'static str {
         Event::RolledBack { .. } => "RUN_ROLLED_BACK",
         Event::CompensationPlanned { .. } => "COMPENSATION_PLANNED",
         Event::RollbackStopped { .. } => "ROLLBACK_STOPPED",
+        Event::CompensationWaived { .. } => "COMPENSATION_WAIVED",
     }
 }
 
@@ -258,6 +259,7 @@ fn describe_task(event: &Event, state: &RunState) -> (String, Value) {
                 json!({"action": action, "params": **params}),
             )
         }
+        Event::CompensationWaived { by, .. } => (format!("'{by}' takes it as undone"), json!({"by": by})),
         Event::RollbackStopped { node } => {
             let failure = state.node(*node).failure.as_deref();
             (

@@ -64,6 +64,7 @@ pub const EXPECTED: &[&str] = &[
     "event AttemptFailed",
     "event ChoiceMade",
     "event CompensationPlanned",
+    "event CompensationWaived",
     "event GroupReopened",
     "event GroupSucceeded",
     "event ReportRefused",
@@ -104,6 +105,7 @@ pub const EXPECTED: &[&str] = &[
     "operator refused",
     "operator refused: a rollback is unfinished",
     "process restarted",
+    "rollback as previewed",
     "rollback drops a checkpoint",
     "rollback gives items up",
     "rollback keeps a checkpoint",
@@ -164,5 +166,6 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::RolledBack { .. } => "event RolledBack",
         Event::CompensationPlanned { .. } => "event CompensationPlanned",
         Event::RollbackStopped { .. } => "event RollbackStopped",
+        Event::CompensationWaived { .. } => "event CompensationWaived",
     }
 }
