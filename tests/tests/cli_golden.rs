@@ -145,8 +145,10 @@ impl Names {
             }
         }
         let is_hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if text.bytes().take_while(|byte| is_hexadecimal(*byte)).count() == 12 {
-            return (12, "VERSION".to_owned());
+        match text.bytes().take_while(|byte| is_hexadecimal(*byte)).count() {
+            12 => return (12, "VERSION".to_owned()),
+            20 => return (20, "TOKEN".to_owned()),
+            _ => {}
         }
         match duration(text) {
             0 => (0, String::new()),
@@ -248,4 +250,9 @@ fn nonsense_gets_a_clear_error_and_a_documented_exit_code() {
 #[test]
 fn a_held_run_is_operated_without_a_server() {
     check("operations");
+}
+
+#[test]
+fn a_model_that_is_not_good_enough_is_taken_back_as_previewed_and_goes_on_from_its_checkpoint() {
+    check("rollback");
 }

@@ -214,7 +214,7 @@ fn tree(tasks: &[PlannedTaskView]) -> Vec<(String, &PlannedTaskView)> {
     let mut roots = Vec::new();
     for (at, task) in tasks.iter().enumerate() {
         match task
-            .downstream_of
+            .depends_on
             .iter()
             .find_map(|upstream| index.get(upstream.as_str()))
         {
@@ -263,10 +263,10 @@ fn again(args: &RollbackArgs, run: &str, token: &str) -> String {
 mod tests {
     use super::*;
 
-    fn task(name: &str, downstream_of: &[&str]) -> PlannedTaskView {
+    fn task(name: &str, depends_on: &[&str]) -> PlannedTaskView {
         let value = serde_json::json!({
             "task": name, "status": "SUCCESS", "epoch": 1, "new_epoch": 2, "why": "", "redo_ms": 0,
-            "downstream_of": downstream_of,
+            "depends_on": depends_on,
         });
         serde_json::from_value(value).unwrap()
     }

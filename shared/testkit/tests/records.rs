@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const AT: Timestamp = Timestamp(1_767_656_400_000);
 
 /// Kinds of event that [`event`] makes.
-const KINDS: u64 = 36;
+const KINDS: u64 = 37;
 
 fn text(random: &mut Random) -> String {
     (*random.pick(&["", "me", "ünïcödé 🐧", "a \"quoted\" line\nand another", "x"])).to_owned()
@@ -277,7 +277,8 @@ fn event(kind: u64, random: &mut Random) -> Event {
             of: node,
             params: Arc::new(value(random, 2)),
         },
-        _ => Event::RollbackStopped { node },
+        35 => Event::RollbackStopped { node },
+        _ => Event::CompensationWaived { node, by },
     }
 }
 

@@ -63,6 +63,13 @@ pub enum Event {
         /// The action.
         node: NodeIx,
     },
+    /// A person says that what an action could not undo is undone, or need not be.
+    CompensationWaived {
+        /// The action.
+        node: NodeIx,
+        /// Who.
+        by: String,
+    },
     /// The run's priority changed; waiting tasks are asked about again.
     RunPriorityChanged {
         /// Who.

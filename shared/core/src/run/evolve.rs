@@ -46,6 +46,7 @@ impl RunState {
             }
             Event::RolledBack { rollback } => self.rolled_back(rollback, at),
             Event::CompensationPlanned { of, params } => self.compensation_planned(*of, params),
+            Event::CompensationWaived { node, .. } => self.finish(*node, TaskStatus::Success, at),
             Event::RunPriorityChanged { priority, .. } => self.priority = Some(*priority),
             Event::ChoiceMade { choice } => self.choices.push(Arc::clone(choice)),
             Event::TaskReady { node } => self.ready_node(*node, at),

@@ -18,6 +18,7 @@
 //! RUNNING     --timeout-->                      RETRY_WAIT | FAILED
 //! RUNNING (for_each) --children ended-->        SUCCESS | FAILED
 //! RETRY_WAIT  --due-->                          READY
+//! FAILED      --approved (an action of a rollback)--> SUCCESS
 //! SUCCESS, FAILED, CANCELLED (for_each) --a child starts over--> RUNNING
 //! READY, HELD --deadline-->                     FAILED | CANCELLED (as 'on_breach' says)
 //! QUEUED, RUNNING --deadline-->                 RETRY_WAIT | FAILED | CANCELLED

@@ -163,6 +163,7 @@ impl Event {
             | Event::GroupReopened { node }
             | Event::CompensationPlanned { of: node, .. }
             | Event::RollbackStopped { node }
+            | Event::CompensationWaived { node, .. }
             | Event::ReportRefused { node, .. } => Some(*node),
             Event::SlaWarned { key, .. }
             | Event::SlaBreached { key, .. }

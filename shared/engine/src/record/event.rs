@@ -114,6 +114,8 @@ pub(super) enum Persisted<'a> {
     CompensationPlanned(#[n(0)] u32, #[b(1)] Json<'a>),
     #[n(31)]
     RollbackStopped(#[n(0)] u32),
+    #[n(32)]
+    CompensationWaived(#[n(0)] u32, #[b(1)] Cow<'a, str>),
     /// The time at which it is over is stored as milliseconds after the record's time.
     #[n(36)]
     SlaWarned(#[n(0)] PersistedAlertKey, #[n(1)] u64, #[n(2)] i64),
@@ -224,6 +226,7 @@ impl<'a> Persisted<'a> {
             Event::RolledBack { rollback } => Persisted::RolledBack(PersistedRollback::of(rollback)),
             Event::CompensationPlanned { of, params } => Persisted::CompensationPlanned(of.0, json(params)),
             Event::RollbackStopped { node } => Persisted::RollbackStopped(node.0),
+            Event::CompensationWaived { node, by } => Persisted::CompensationWaived(node.0, by.into()),
             Event::SlaWarned {
                 key,
                 max_ms,
@@ -369,6 +372,10 @@ impl<'a> Persisted<'a> {
                 params: Arc::new(parse(&params)?),
             },
             Persisted::RollbackStopped(node) => Event::RollbackStopped { node: NodeIx(node) },
+            Persisted::CompensationWaived(node, by) => Event::CompensationWaived {
+                node: NodeIx(node),
+                by: by.into_owned(),
+            },
             Persisted::SlaWarned(key, max_ms, deadline) => Event::SlaWarned {
                 key: key.into_key()?,
                 max_ms,

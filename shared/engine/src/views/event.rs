@@ -118,6 +118,7 @@ pub fn name(event: &Event) -> &'static str {
         Event::SlaWarned { .. } => "SLA_WARNED",
         Event::SlaBreached { .. } => "SLA_BREACHED",
         Event::SlaResolved { .. } => "SLA_RESOLVED",
+        Event::CompensationWaived { .. } => "COMPENSATION_WAIVED",
     }
 }
 
@@ -268,6 +269,7 @@ fn describe_task(event: &Event, state: &RunState) -> (String, Value) {
                 json!({"action": action, "params": **params}),
             )
         }
+        Event::CompensationWaived { by, .. } => (format!("'{by}' takes it as undone"), json!({"by": by})),
         Event::RollbackStopped { node } => {
             let failure = state.node(*node).failure.as_deref();
             (

@@ -58,9 +58,9 @@ pub struct PlannedTaskView {
     /// Which of the last tasks that succeeded it is, from 1, when steps were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u32>,
-    /// The tasks of the set it directly depends on, when that is why it is in it.
+    /// The tasks of the set it directly depends on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub downstream_of: Vec<String>,
+    pub depends_on: Vec<String>,
     /// Live attempts, of the task or of its items, that are fenced and stopped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stops: Vec<PlannedStopView>,
@@ -232,18 +232,12 @@ impl RollbackPlanView {
 impl PlannedTaskView {
     fn of(state: &RunState, task: &PlannedTask) -> PlannedTaskView {
         let names = |nodes: &[NodeIx]| nodes.iter().map(|node| state.name_of(*node)).collect::<Vec<_>>();
-        let (why, step, downstream_of) = match &task.why {
-            Why::Step(1) => ("the last task that succeeded".to_owned(), Some(1), Vec::new()),
-            Why::Step(step) => (format!("step {step} back"), Some(*step), Vec::new()),
-            Why::Named => ("asked for".to_owned(), None, Vec::new()),
-            Why::Downstream(upstream) => {
-                let upstream = names(upstream);
-                (
-                    format!("downstream of '{}'", upstream.join("', '")),
-                    None,
-                    upstream,
-                )
-            }
+        let depends_on = names(&task.upstream);
+        let (why, step) = match task.why {
+            Why::Step(1) => ("the last task that succeeded".to_owned(), Some(1)),
+            Why::Step(step) => (format!("step {step} back"), Some(step)),
+            Why::Named => ("asked for".to_owned(), None),
+            Why::Downstream => (format!("downstream of '{}'", depends_on.join("', '")), None),
         };
         PlannedTaskView {
             task: state.name_of(task.node),
@@ -252,7 +246,7 @@ impl PlannedTaskView {
             new_epoch: task.epoch + 1,
             why,
             step,
-            downstream_of,
+            depends_on,
             stops: task
                 .stops
                 .iter()

@@ -218,7 +218,7 @@ impl TaskDetail {
             run_id: state.id(),
             task: TaskView::whole(state, node, now),
             params: (*params).clone(),
-            item: entry.child_of.as_ref().map(|child| child.item.clone()),
+            item: state.item_of(node).map(|(item, _)| item.clone()),
             checkpoint: entry.checkpoint.as_deref().cloned(),
             attempts,
         }

@@ -73,6 +73,7 @@ pub const EXPECTED: &[&str] = &[
     "event AttemptFailed",
     "event ChoiceMade",
     "event CompensationPlanned",
+    "event CompensationWaived",
     "event GroupReopened",
     "event GroupSucceeded",
     "event ReportRefused",
@@ -116,6 +117,7 @@ pub const EXPECTED: &[&str] = &[
     "operator refused",
     "operator refused: a rollback is unfinished",
     "process restarted",
+    "rollback as previewed",
     "rollback drops a checkpoint",
     "rollback gives items up",
     "rollback keeps a checkpoint",
@@ -199,5 +201,6 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::SlaWarned { .. } => "event SlaWarned",
         Event::SlaBreached { .. } => "event SlaBreached",
         Event::SlaResolved { .. } => "event SlaResolved",
+        Event::CompensationWaived { .. } => "event CompensationWaived",
     }
 }

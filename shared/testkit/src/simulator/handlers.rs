@@ -160,6 +160,20 @@ impl World {
             (Work::Operator(_), Err(Error::Rejected(Rejection::CannotUndo { .. }))) => {
                 self.faults.hit("rollback refused: cannot undo");
             }
+            (
+                Work::Operator(Command::Rollback {
+                    token: Some(shown), ..
+                }),
+                Ok(()),
+            ) => {
+                let rollbacks = self.oracle.state(run).rollbacks();
+                if !rollbacks.iter().any(|applied| applied.asked.token == shown) {
+                    return Err(format!(
+                        "RB-2 broken: plan {shown} was shown and another one applied to {run}"
+                    ));
+                }
+                self.faults.hit("rollback as previewed");
+            }
             (Work::Operator(_), Ok(())) => self.faults.hit("operator accepted"),
             (Work::Operator(_), Err(_)) => self.faults.hit("operator refused"),
             (Work::Submit, result) => self.submitted(run, result)?,

@@ -2,6 +2,7 @@
 
 use orchestrator_core::ids::NodeIx;
 use orchestrator_core::policy::HoldReason;
+use orchestrator_core::run::rollback::Progress;
 use orchestrator_core::run::{Command, RunState, RunStatus};
 
 use super::rollbacks;
@@ -42,6 +43,12 @@ fn draw(random: &mut Random, state: &RunState) -> Command {
                 reason: "no".to_owned(),
             },
         };
+    }
+    if let Some(rollback) = state.unfinished_rollback()
+        && let Progress::Stopped(node) = state.progress_of(rollback)
+        && random.chance(300)
+    {
+        return Command::Approve { node, by };
     }
     if state.status == RunStatus::Paused && random.chance(500) {
         return Command::Resume { by };

@@ -125,6 +125,11 @@ impl Turn<'_> {
 
     pub(super) fn approve(&mut self, node: NodeIx, by: String) -> Result<(), Rejection> {
         self.refuse_ended()?;
+        if self.stopped_undo() == Some(node) {
+            self.emit(Event::CompensationWaived { node, by });
+            self.cascade_from(node);
+            return Ok(());
+        }
         self.need_person(node)?;
         self.emit(Event::TaskApproved { node, by });
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::ids::NodeIx;
 use crate::run::event::Event;
 use crate::run::rejection::Rejection;
-use crate::run::rollback::{self, PlanToken, Request, RolledBack};
+use crate::run::rollback::{self, PlanToken, Progress, Request, RolledBack};
 use crate::run::status::TaskStatus;
 use crate::run::turn::Turn;
 
@@ -85,6 +85,14 @@ impl Turn<'_> {
             }
         }
         self.undo_next();
+    }
+
+    /// The action at which a rollback has stopped.
+    pub(super) fn stopped_undo(&self) -> Option<NodeIx> {
+        match self.state.progress_of(self.state.unfinished_rollback()?) {
+            Progress::Stopped(node) => Some(node),
+            _ => None,
+        }
     }
 
     /// Lets the next action go, if it does not go yet.

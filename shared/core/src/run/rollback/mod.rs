@@ -6,6 +6,7 @@
 //! items of a `for_each` are, in reverse topological order, one after the other. Until the last of them has succeeded, nothing
 //! of the set moves (RB-1).
 
+mod compensate;
 mod evolve;
 mod plan;
 mod token;

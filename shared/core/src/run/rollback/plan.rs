@@ -1,18 +1,18 @@
 //! The planner: what exactly a rollback will do. Pure, and the only place that knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::compensate::compensate;
 use super::{PlanToken, Request, Target};
 use crate::ids::NodeIx;
 use crate::run::rejection::Rejection;
-use crate::run::state::{Node, NodeScope, RunState};
+use crate::run::state::{Node, RunState};
 use crate::run::status::{RunStatus, TaskStatus};
 use crate::workflow::Workflow;
-use crate::workflow::expression::Scope;
 
 /// Everything a rollback will do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,6 +47,8 @@ pub struct PlannedTask {
     pub epoch: u32,
     /// Why it is in the set.
     pub why: Why,
+    /// The tasks of the set it directly depends on.
+    pub upstream: Vec<NodeIx>,
     /// Its live attempts, and those of its items: fenced and stopped.
     pub stops: Vec<PlannedAttempt>,
     /// Those of its attempts that stand in line for a slot and leave the line.
@@ -73,8 +75,8 @@ pub enum Why {
     Step(u32),
     /// It was named.
     Named,
-    /// It is downstream of these tasks of the set.
-    Downstream(Vec<NodeIx>),
+    /// It depends on a task of the set.
+    Downstream,
 }
 
 /// A live attempt that is stopped.
@@ -128,7 +130,8 @@ pub fn plan(state: &RunState, request: &Request) -> Result<Plan, Rejection> {
             .copied()
             .filter(|node| state.node(*node).status != TaskStatus::Pending)
     };
-    let planned = |node| planned_task(state, request, &seeds, &set, node);
+    let places: BTreeMap<NodeIx, u32> = seeds.iter().copied().zip(1..).collect();
+    let planned = |node| planned_task(state, request, &places, &set, node);
     let tasks: Vec<PlannedTask> = reached().map(planned).collect();
     let mut compensations = Vec::new();
     for node in reached().rev() {
@@ -205,6 +208,7 @@ fn last_steps(state: &RunState, steps: u32) -> Result<Vec<NodeIx>, Rejection> {
 /// Tasks, each once, that have been reached.
 fn named(state: &RunState, nodes: &[NodeIx]) -> Result<Vec<NodeIx>, Rejection> {
     let mut seeds: Vec<NodeIx> = Vec::with_capacity(nodes.len());
+    let mut seen = BTreeSet::new();
     for &node in nodes {
         let Some(entry) = state.get(node) else {
             return Err(Rejection::UnknownTask(format!("node {}", node.0)));
@@ -221,7 +225,7 @@ fn named(state: &RunState, nodes: &[NodeIx]) -> Result<Vec<NodeIx>, Rejection> {
                 needed: "a task that has been reached",
             });
         }
-        if !seeds.contains(&node) {
+        if seen.insert(node) {
             seeds.push(node);
         }
     }
@@ -231,25 +235,30 @@ fn named(state: &RunState, nodes: &[NodeIx]) -> Result<Vec<NodeIx>, Rejection> {
 fn planned_task(
     state: &RunState,
     request: &Request,
-    seeds: &[NodeIx],
+    places: &BTreeMap<NodeIx, u32>,
     set: &BTreeSet<NodeIx>,
     node: NodeIx,
 ) -> PlannedTask {
     let entry = state.node(node);
     let parts = || parts_of(entry, node);
-    let why = match (seeds.iter().position(|seed| *seed == node), &request.target) {
-        (Some(index), Target::Steps(_)) => Why::Step(u32::try_from(index + 1).unwrap_or(u32::MAX)),
+    let why = match (places.get(&node), &request.target) {
+        (Some(step), Target::Steps(_)) => Why::Step(*step),
         (Some(_), _) => Why::Named,
-        (None, _) => {
-            let upstream = state.workflow.task(node).depends_on.iter();
-            Why::Downstream(upstream.copied().filter(|up| set.contains(up)).collect())
-        }
+        (None, _) => Why::Downstream,
     };
     PlannedTask {
         node,
         status: entry.status,
         epoch: entry.epoch,
         why,
+        upstream: state
+            .workflow
+            .task(node)
+            .depends_on
+            .iter()
+            .copied()
+            .filter(|up| set.contains(up))
+            .collect(),
         stops: parts()
             .filter(|part| state.is_live(*part))
             .map(|part| attempt_of(state, part))
@@ -267,7 +276,7 @@ fn planned_task(
 }
 
 /// The nodes that do the work of a task: its items, or itself.
-fn parts_of(entry: &Node, node: NodeIx) -> impl DoubleEndedIterator<Item = NodeIx> {
+pub(super) fn parts_of(entry: &Node, node: NodeIx) -> impl DoubleEndedIterator<Item = NodeIx> {
     let itself = entry.group.is_none().then_some(node);
     let items = entry.group.into_iter().flat_map(|group| group.children());
     itself.into_iter().chain(items)
@@ -287,69 +296,6 @@ fn run_time(entry: &Node) -> u64 {
     match (entry.status, entry.started_at, entry.finished_at) {
         (TaskStatus::Success, Some(started), Some(finished)) => finished.millis_since(started),
         _ => 0,
-    }
-}
-
-/// Adds what undoes the successful parts of a task, the last item first.
-fn compensate(state: &RunState, node: NodeIx, into: &mut Vec<PlannedCompensation>) -> Result<(), Rejection> {
-    let Some(compensation) = &state.workflow.task(node).compensate else {
-        return Ok(());
-    };
-    let succeeded = |part: &NodeIx| state.node(*part).status == TaskStatus::Success;
-    for of in parts_of(state.node(node), node).rev().filter(succeeded) {
-        let scope = UndoScope { state, of };
-        let params = compensation
-            .params
-            .resolve(&scope)
-            .map_err(|error| Rejection::CannotUndo {
-                task: state.name_of(of),
-                why: error.to_string(),
-            })?;
-        into.push(PlannedCompensation {
-            of,
-            agent: compensation.agent.clone(),
-            action: compensation.action.clone(),
-            params,
-        });
-    }
-    Ok(())
-}
-
-/// What the parameters of an action that undoes `of` see: what `of` saw, and its own output.
-struct UndoScope<'a> {
-    state: &'a RunState,
-    of: NodeIx,
-}
-
-impl UndoScope<'_> {
-    fn outer(&self) -> NodeScope<'_> {
-        self.state.scope(self.of)
-    }
-}
-
-impl Scope for UndoScope<'_> {
-    fn inputs(&self) -> &Value {
-        &self.state.submission.inputs
-    }
-
-    fn output(&self, task: &str) -> Option<&Value> {
-        let node = match self.state.task_of(self.of).id == task {
-            true => self.of,
-            false => self.state.workflow.find(task)?,
-        };
-        self.state.output_of(node)
-    }
-
-    fn status(&self, task: &str) -> Option<&'static str> {
-        self.outer().status(task)
-    }
-
-    fn item(&self) -> Option<(&Value, u32)> {
-        self.state.item_of(self.of)
-    }
-
-    fn run(&self) -> &Value {
-        self.state.facts()
     }
 }
 

@@ -8,7 +8,7 @@ use super::given::{SUCCESS, allowed, expression, failure, held, pooled, tasks, u
 use super::script::Script;
 use crate::policy::HoldReason;
 use crate::pool::LeaseAnswer;
-use crate::run::rollback::{Plan, PlanToken, Target, Why};
+use crate::run::rollback::{Plan, PlanToken, PlannedTask, Target, Why};
 use crate::run::{Command, FailureClass, Rejection, ReportKind, RunStatus, TaskStatus};
 
 /// `a -> b -> c`, and `x` beside them.
@@ -29,22 +29,15 @@ fn members(run: &Script, plan: &Plan) -> String {
         let names: Vec<String> = nodes.iter().map(|node| run.state.name_of(*node)).collect();
         names.join(", ")
     };
-    let why = |why: &Why| match why {
+    let why = |task: &PlannedTask| match task.why {
         Why::Step(step) => format!("step {step}"),
         Why::Named => "named".to_owned(),
-        Why::Downstream(upstream) => format!("downstream of {}", names(upstream)),
+        Why::Downstream => format!("downstream of {}", names(&task.upstream)),
     };
     let shown: Vec<String> = plan
         .tasks
         .iter()
-        .map(|task| {
-            format!(
-                "{} {} {}",
-                run.state.name_of(task.node),
-                task.status,
-                why(&task.why)
-            )
-        })
+        .map(|task| format!("{} {} {}", run.state.name_of(task.node), task.status, why(task)))
         .collect();
     shown.join("; ")
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::given::{SUCCESS, allowed, expression, failure, held, pooled, tasks, with};
+use super::given::{SUCCESS, allowed, expression, failure, held, pooled, tasks, undoable, with};
 use super::script::Script;
 use crate::policy::{Choice, HoldReason, Verdict};
 use crate::pool::LeaseAnswer;
@@ -295,6 +295,10 @@ fn seen() -> BTreeSet<(String, String)> {
             watch(&mut run, rerun);
         }
     }
+    let mut run = Script::of(undoable(tasks(&["t"]), &["t"]));
+    run.succeed("t").roll_back("1 step").fail("undo:t#1");
+    let approve = run.approve_of("undo:t#1");
+    watch(&mut run, approve);
     let mut run = Script::of(with(tasks(&["t"]), "t", |task| task.for_each = expression("[1]")));
     run.cancel();
     watch(&mut run, Command::Retry { by: String::new() });

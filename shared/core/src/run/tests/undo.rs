@@ -185,3 +185,23 @@ fn a_run_that_is_paused_in_between_undoes_nothing_new() {
     assert!(matches!(reject, Command::Reject { .. }));
     assert_eq!(run.refused(reject).code(), "task.wrong-status");
 }
+
+#[test]
+fn what_a_person_has_undone_by_hand_is_approved_and_the_rest_goes_on() {
+    let mut run = done();
+    run.roll_back("3 steps")
+        .fail("undo:c#1")
+        .expect_run(RunStatus::Paused);
+    let later = run.approve_of("undo:a#1");
+    assert_eq!(
+        run.refused(later).code(),
+        "task.wrong-status",
+        "it has not had its turn"
+    );
+    let approve = run.approve_of("undo:c#1");
+    run.run(approve)
+        .expect(&["CompensationWaived undo:c#1", "TaskReady undo:a#1"], &[]);
+    run.resume().expect(&["RunResumed"], &["decide"]);
+    run.succeed("undo:a#1")
+        .expect_statuses("a READY, b PENDING, c PENDING, x RUNNING, undo:c#1 SUCCESS, undo:a#1 SUCCESS");
+}

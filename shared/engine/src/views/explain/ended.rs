@@ -64,6 +64,7 @@ impl Explainer<'_> {
         if entry.undoes.is_some() {
             because.push("It undoes what a rollback takes back: nothing is done again before.".to_owned());
             next_steps.push(self.command("resume", "to try it again"));
+            next_steps.push(self.task_command("approve", "to take it as undone; then resume the run"));
         } else if matches!(self.state.status, RunStatus::Failed | RunStatus::Cancelled) {
             next_steps.push(self.command("retry", "to start again from where it failed"));
         } else {
