@@ -27,6 +27,7 @@
 //! refused and recorded.
 
 pub mod backoff;
+pub mod checkpoint;
 pub mod command;
 mod decide;
 pub mod effect;
@@ -39,6 +40,7 @@ pub mod state;
 pub mod status;
 mod turn;
 
+pub use checkpoint::{Checkpoint, ContentId, NewFiles, RejectedCheckpoint, SavedFiles};
 pub use command::{Answer, Command, Report, ReportKind};
 pub use decide::{decide, submit};
 pub use effect::Effect;

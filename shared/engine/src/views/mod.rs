@@ -7,6 +7,7 @@
 
 pub mod at;
 pub mod attempts;
+pub mod checkpoint;
 pub mod choice;
 pub mod event;
 pub mod explain;
@@ -19,6 +20,7 @@ pub mod task;
 
 pub use at::At;
 pub use attempts::{AttemptView, Attempts};
+pub use checkpoint::{CheckpointView, FilesView};
 pub use choice::ChoiceView;
 pub use event::{EventPage, EventView, name as event_name};
 pub use explain::ExplainView;
