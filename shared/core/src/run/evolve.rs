@@ -177,7 +177,7 @@ impl RunState {
         self.set_due(node, timeout.map(|millis| at + millis));
     }
 
-    /// Puts a checkpoint of the current attempt in front of the earlier ones.
+    /// Puts a checkpoint of the current attempt in front of the earlier ones. `null` takes them back.
     fn remember(&mut self, node: NodeIx, value: Arc<Value>, files: Option<SavedFiles>, at: Timestamp) {
         let entry = &mut self.nodes[node.index()];
         let checkpoint = Checkpoint {
@@ -188,7 +188,10 @@ impl RunState {
             files,
             previous: None,
         };
-        entry.checkpoint = Some(checkpoint.after(entry.checkpoint.as_ref()));
+        entry.checkpoint = match checkpoint.value.is_null() && files.is_none() {
+            true => None,
+            false => Some(checkpoint.after(entry.checkpoint.as_ref())),
+        };
     }
 
     /// Moves a node to a terminal state and counts it where it counts.

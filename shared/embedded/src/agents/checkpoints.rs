@@ -158,11 +158,9 @@ impl Begin<'_> {
                 envelope.checkpoint.as_deref(),
             );
             let taken = saver.of_unknown().take(When::Ended { well: false });
-            match &taken {
-                // It may go better the next time.
-                Err(Unfit::Io { .. }) => {}
-                _ => discard(&directory),
-            }
+            // After a failure of the system it may go better the next time; its own directory is needed now.
+            let may_be_kept = matches!(taken, Err(Unfit::Io { .. }));
+            let is_done_with = !may_be_kept || directory == self.files.checkpoints;
             if let Ok(Some(taken)) = &taken {
                 log.write(
                     b"orchestrator: an earlier attempt was ended before it could save this checkpoint\n",
@@ -170,6 +168,9 @@ impl Begin<'_> {
                 note(envelope, taken, self.speaker.key);
             }
             self.speaker.tell(taken);
+            if is_done_with {
+                discard(&directory);
+            }
         }
     }
 
@@ -241,6 +242,10 @@ fn note(envelope: &mut Arc<Envelope>, taken: &Taken, key: AttemptKey) {
     };
     let before = envelope.checkpoint.take();
     match taken {
+        Taken::Value(Value::Null) => {
+            envelope.checkpoints.clear();
+            return;
+        }
         Taken::Value(value) => {
             envelope.checkpoints.clear();
             envelope.checkpoint = Some(Arc::new(value.clone()));

@@ -79,7 +79,8 @@ impl Saver {
         let state = State {
             kept: checkpoints.iter().filter_map(list).collect(),
             last,
-            taken: stamp(&directory),
+            // The directory of an attempt that starts from nothing is empty.
+            taken: (!checkpoints.is_empty()).then(|| stamp(&directory)).flatten(),
             failed: None,
         };
         Saver {

@@ -79,6 +79,14 @@ fn a_checkpoint_that_could_not_be_made_is_recorded_and_changes_nothing() {
 }
 
 #[test]
+fn null_takes_back_what_was_saved() {
+    let mut run = Script::of(tasks(&["a"]));
+    run.start("a").report("a", saved("one"));
+    run.report("a", ReportKind::Checkpoint(Arc::new(Value::Null)));
+    assert_eq!(run.state.node(A).checkpoint, None);
+}
+
+#[test]
 fn checkpoints_outlive_epochs_and_those_of_fenced_attempts_are_refused() {
     let mut run = Script::of(tasks(&["a"]));
     run.start("a").report("a", saved("one"));
