@@ -1,6 +1,6 @@
 //! `get`: a run, or one of its tasks.
 
-use orchestrator_engine::views::{AttemptView, RunView, TaskDetail, TaskView};
+use orchestrator_engine::views::{AttemptView, CheckpointView, RunView, TaskDetail, TaskView};
 
 use super::rollbacks::progress;
 use crate::args::{GetArgs, Global};
@@ -147,6 +147,15 @@ fn show_task(detail: &TaskDetail, page: &mut Page) {
             "checkpoint",
             detail.checkpoint.as_ref().map(pretty).unwrap_or_default(),
         ),
+        (
+            "saved",
+            detail
+                .checkpoints
+                .iter()
+                .map(saved)
+                .collect::<Vec<_>>()
+                .join("; "),
+        ),
         ("output", task.output.as_ref().map(pretty).unwrap_or_default()),
     ]);
     if !detail.attempts.is_empty() {
@@ -187,4 +196,14 @@ fn object(value: &serde_json::Value) -> String {
 fn pretty(value: &serde_json::Value) -> String {
     let text = serde_json::to_string_pretty(value).expect("values are plain data");
     text::printable(&text)
+}
+
+/// A checkpoint, in words.
+fn saved(checkpoint: &CheckpointView) -> String {
+    let CheckpointView { epoch, attempt, .. } = checkpoint;
+    let size = match checkpoint.files {
+        Some(files) => format!("{} files, {} bytes", files.count, files.bytes),
+        None => "a value".to_owned(),
+    };
+    format!("{size}, by epoch {epoch}, attempt {attempt}")
 }

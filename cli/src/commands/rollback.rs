@@ -6,7 +6,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use orchestrator_core::run::RunStatus;
 use orchestrator_engine::api::rollbacks::RollbackBody;
 use orchestrator_engine::views::rollback::PlannedTaskView;
-use orchestrator_engine::views::{RollbackAnswer, RollbackPlanView, RunView};
+use orchestrator_engine::views::{CheckpointView, RollbackAnswer, RollbackPlanView, RunView};
 
 use super::{operate, run as runs};
 use crate::args::{Global, RollbackArgs};
@@ -184,9 +184,7 @@ fn consequences(task: &PlannedTaskView) -> Vec<String> {
         ));
     }
     if let Some(checkpoint) = &task.checkpoint {
-        const SHOWN_MAX: usize = 60;
-        let shown: String = checkpoint.to_string().chars().take(SHOWN_MAX).collect();
-        words.push(format!("goes on from checkpoint {shown}"));
+        words.push(goes_on_from(checkpoint));
     }
     if task.drops_checkpoint {
         words.push("its checkpoint is dropped".to_owned());
@@ -201,6 +199,22 @@ fn consequences(task: &PlannedTaskView) -> Vec<String> {
         words.push(format!("{} of work", text::duration(task.redo_ms)));
     }
     words
+}
+
+/// Which checkpoint the next attempt starts from.
+fn goes_on_from(checkpoint: &CheckpointView) -> String {
+    const SHOWN_MAX: usize = 60;
+    let CheckpointView { epoch, attempt, .. } = checkpoint;
+    let content = match (&checkpoint.files, &checkpoint.value) {
+        (Some(files), _) => format!(
+            "{}, {}",
+            text::count(files.count as usize, "file"),
+            text::bytes(files.bytes)
+        ),
+        (None, Some(value)) => value.to_string().chars().take(SHOWN_MAX).collect(),
+        (None, None) => String::new(),
+    };
+    format!("goes on from the checkpoint of epoch {epoch}, attempt {attempt}: {content}")
 }
 
 /// The tasks with what stands before their names in a tree. A task hangs below the first task of the plan it depends on.

@@ -5,10 +5,11 @@
 //! [`Reader`] reads beside it, or without it. The rules are the engine's and the core's: nothing here decides anything about
 //! a run.
 //!
-//! Reading order: [`Orchestrator`], [`host`], [`sqlite`], [`agents`], [`Reader`], [`DataDir`].
+//! Reading order: [`Orchestrator`], [`host`], [`sqlite`], [`agents`], [`checkpoints`], [`Reader`], [`DataDir`].
 
 pub mod agents;
 mod backend;
+pub mod checkpoints;
 mod clock;
 #[cfg(test)]
 mod contracts;

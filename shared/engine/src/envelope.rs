@@ -9,6 +9,8 @@ use orchestrator_core::run::{RunState, TaskStatus};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::views::CheckpointView;
+
 /// The envelope. Field order is the order agents see.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Envelope {
@@ -42,8 +44,12 @@ pub struct Envelope {
     pub overrides: Overrides,
     /// Longest run time of this attempt, seconds; `null`: unlimited.
     pub timeout_seconds: Option<f64>,
-    /// The last checkpoint the task reported; `null` when there is none.
+    /// What was noted in the checkpoint the attempt starts from; `null` when it starts from nothing.
     pub checkpoint: Option<Arc<Value>>,
+    /// The checkpoint the attempt starts from and the ones before it, newest first.
+    pub checkpoints: Vec<CheckpointView>,
+    /// Why a checkpoint that was saved is not the one the attempt starts from; `null` when all is well.
+    pub checkpoint_problem: Option<String>,
     /// W3C trace context of the run.
     pub traceparent: Option<String>,
     /// Proves to the API that a report comes from this attempt's agent.
@@ -94,7 +100,9 @@ impl Envelope {
             upstream: task.depends_on.iter().map(ended).collect(),
             overrides: choice.overrides.clone(),
             timeout_seconds: choice.timeout_ms.map(|millis| millis as f64 / 1000.0),
-            checkpoint: node.checkpoint.clone(),
+            checkpoint: node.checkpoint.as_ref().map(|last| Arc::clone(&last.value)),
+            checkpoints: CheckpointView::newest_first(node.checkpoint.as_deref()),
+            checkpoint_problem: None,
             traceparent: state.submission.traceparent.clone(),
             token,
         })

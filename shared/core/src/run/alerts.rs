@@ -28,12 +28,13 @@ impl Stops {
     fn of(state: &RunState, event: &Event) -> Option<(NodeIx, Stops)> {
         let node = event.node()?;
         let stops = match event {
-            Event::TaskStarted { .. } | Event::TaskProgressed { .. } | Event::TaskCheckpointed { .. } => {
-                match state.node(node).status {
-                    TaskStatus::Queued => Stops::Wait,
-                    _ => Stops::Silence,
-                }
-            }
+            Event::TaskStarted { .. }
+            | Event::TaskProgressed { .. }
+            | Event::TaskCheckpointed { .. }
+            | Event::TaskFilesSaved { .. } => match state.node(node).status {
+                TaskStatus::Queued => Stops::Wait,
+                _ => Stops::Silence,
+            },
             Event::TaskHeld { hold, .. } if *hold != HoldReason::Pool => Stops::Pauses,
             Event::TaskSucceeded { .. }
             | Event::AttemptFailed { .. }

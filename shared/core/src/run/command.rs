@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::checkpoint::{NewFiles, RejectedCheckpoint};
 use super::event::{Failure, Progress};
 use super::rollback::{PlanToken, Request};
 use crate::ids::NodeIx;
@@ -124,6 +125,10 @@ pub enum ReportKind {
     Progress(Arc<Progress>),
     /// The agent saved a checkpoint.
     Checkpoint(Arc<Value>),
+    /// The agent saved a checkpoint that has files.
+    FilesSaved(Arc<NewFiles>),
+    /// A checkpoint is damaged, or could not be made.
+    CheckpointRejected(Arc<RejectedCheckpoint>),
     /// The attempt is done.
     Success {
         /// When it started, for attempts whose start was not reported on its own.
@@ -146,7 +151,8 @@ impl ReportKind {
         match self {
             ReportKind::Started => "TASK_STARTED",
             ReportKind::Progress(_) => "TASK_PROGRESS",
-            ReportKind::Checkpoint(_) => "TASK_CHECKPOINT",
+            ReportKind::Checkpoint(_) | ReportKind::FilesSaved(_) => "TASK_CHECKPOINT",
+            ReportKind::CheckpointRejected(_) => "TASK_CHECKPOINT_REJECTED",
             ReportKind::Success { .. } => "TASK_SUCCESS",
             ReportKind::Failure(_) => "TASK_FAILURE",
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::checkpoint::{NewFiles, RejectedCheckpoint};
 use super::rollback::RolledBack;
 use crate::ids::{NodeIx, RunId};
 use crate::policy::{Choice, HoldReason};
@@ -143,6 +144,20 @@ pub enum Event {
         node: NodeIx,
         /// Where, and whatever the agent noted.
         checkpoint: Arc<Value>,
+    },
+    /// The agent saved a checkpoint that has files.
+    TaskFilesSaved {
+        /// The task.
+        node: NodeIx,
+        /// The files, and whatever the agent noted.
+        saved: Arc<NewFiles>,
+    },
+    /// A checkpoint is damaged and will not be used, or could not be made.
+    CheckpointRejected {
+        /// The task.
+        node: NodeIx,
+        /// Which, and why.
+        rejected: Arc<RejectedCheckpoint>,
     },
     /// The live attempt succeeded.
     TaskSucceeded {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::checkpoint::{Checkpoint, SavedFiles};
 use super::command::ReportKind;
 use super::event::{Event, FailureClass};
 use super::state::{ChildOf, Group, Node, RunState};
@@ -96,8 +97,19 @@ impl RunState {
             }
             Event::TaskCheckpointed { node, checkpoint } => {
                 self.start(*node, at);
-                self.nodes[node.index()].checkpoint = Some(Arc::clone(checkpoint));
+                self.remember(*node, Arc::clone(checkpoint), None, at);
                 self.is_heard_of(*node, at);
+            }
+            Event::TaskFilesSaved { node, saved } => {
+                self.start(*node, at);
+                self.remember(*node, Arc::new(saved.value.clone()), Some(saved.files), at);
+                self.is_heard_of(*node, at);
+            }
+            Event::CheckpointRejected { node, rejected } => {
+                let last = &mut self.nodes[node.index()].checkpoint;
+                if let (Some(files), Some(checkpoint)) = (rejected.files, &last) {
+                    *last = checkpoint.without(files.list);
+                }
             }
             Event::TaskSucceeded {
                 node,
@@ -201,6 +213,23 @@ impl RunState {
         let timeout = self.choice_of(node).and_then(|choice| choice.timeout_ms);
         self.set_due(node, timeout.map(|millis| at + millis));
         self.is_heard_of(node, at);
+    }
+
+    /// Puts a checkpoint of the current attempt in front of the earlier ones. `null` takes them back.
+    fn remember(&mut self, node: NodeIx, value: Arc<Value>, files: Option<SavedFiles>, at: Timestamp) {
+        let entry = &mut self.nodes[node.index()];
+        let checkpoint = Checkpoint {
+            epoch: entry.epoch,
+            attempt: entry.attempt,
+            saved_at: at,
+            value,
+            files,
+            previous: None,
+        };
+        entry.checkpoint = match checkpoint.value.is_null() && files.is_none() {
+            true => None,
+            false => Some(checkpoint.after(entry.checkpoint.as_ref())),
+        };
     }
 
     /// Moves a node to a terminal state and counts it where it counts.

@@ -31,6 +31,7 @@
 
 mod alerts;
 pub mod backoff;
+pub mod checkpoint;
 pub mod command;
 mod decide;
 pub mod effect;
@@ -45,6 +46,7 @@ pub mod status;
 mod turn;
 pub mod watch;
 
+pub use checkpoint::{Checkpoint, ContentId, NewFiles, RejectedCheckpoint, SavedFiles};
 pub use command::{Answer, Command, Report, ReportKind};
 pub use decide::{BY_SLA, decide, submit};
 pub use effect::Effect;

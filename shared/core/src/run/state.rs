@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::checkpoint::Checkpoint;
 use super::event::{Failure, Progress, SkipReason, Submission};
 use super::rollback::{Rollback, Undo};
 use super::status::{RunStatus, TaskStatus};
@@ -89,8 +90,8 @@ pub struct Node {
     pub skipped: Option<SkipReason>,
     /// The last progress of the live attempt.
     pub progress: Option<Arc<Progress>>,
-    /// The last checkpoint; survives attempts and epochs.
-    pub checkpoint: Option<Arc<Value>>,
+    /// The last checkpoint, with those it falls back to; survives attempts and epochs. `None`: attempts begin with nothing.
+    pub checkpoint: Option<Arc<Checkpoint>>,
     /// Counts of its direct upstream tasks by how they ended.
     pub upstream: Upstream,
     /// The children, once a `for_each` task has expanded.

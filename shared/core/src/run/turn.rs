@@ -153,6 +153,8 @@ impl Event {
             | Event::TaskStarted { node }
             | Event::TaskProgressed { node, .. }
             | Event::TaskCheckpointed { node, .. }
+            | Event::TaskFilesSaved { node, .. }
+            | Event::CheckpointRejected { node, .. }
             | Event::TaskSucceeded { node, .. }
             | Event::GroupSucceeded { node }
             | Event::AttemptFailed { node, .. }

@@ -13,12 +13,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Error;
+use super::checkpoint::{self, PersistedFiles};
 use super::choice::{self, PersistedChoice};
 use super::rollback::PersistedRollback;
 use super::sla::{PersistedAlertKey, PersistedSla, after, before};
 
 /// JSON as text inside a record.
-type Json<'a> = Cow<'a, str>;
+pub(super) type Json<'a> = Cow<'a, str>;
 
 #[derive(Debug, Encode, Decode)]
 #[cbor(flat)]
@@ -129,6 +130,11 @@ pub(super) enum Persisted<'a> {
     ),
     #[n(38)]
     SlaResolved(#[n(0)] PersistedAlertKey, #[n(1)] u64),
+    /// The value is left out when it is `null`.
+    #[n(43)]
+    TaskFilesSaved(#[n(0)] u32, #[n(1)] PersistedFiles, #[b(2)] Option<Json<'a>>),
+    #[n(44)]
+    CheckpointRejected(#[n(0)] u32, #[n(1)] Option<PersistedFiles>, #[b(2)] Cow<'a, str>),
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -192,6 +198,8 @@ impl<'a> Persisted<'a> {
             Event::TaskCheckpointed { node, checkpoint } => {
                 Persisted::TaskCheckpointed(node.0, json(checkpoint))
             }
+            Event::TaskFilesSaved { node, saved } => checkpoint::saved(*node, saved),
+            Event::CheckpointRejected { node, rejected } => checkpoint::rejected(*node, rejected),
             Event::TaskSucceeded {
                 node,
                 started_at,
@@ -328,6 +336,10 @@ impl<'a> Persisted<'a> {
                 node: NodeIx(node),
                 checkpoint: Arc::new(parse(&checkpoint)?),
             },
+            Persisted::TaskFilesSaved(node, files, value) => checkpoint::into_saved(node, files, value)?,
+            Persisted::CheckpointRejected(node, files, reason) => {
+                checkpoint::into_rejected(node, files, reason.into_owned())
+            }
             Persisted::TaskSucceeded(node, started, output) => Event::TaskSucceeded {
                 node: NodeIx(node),
                 started_at: started.map(|before| Timestamp(at.0.saturating_sub_unsigned(before))),
@@ -414,12 +426,12 @@ impl<'a> PersistedFailure<'a> {
     }
 }
 
-fn json<T: Serialize>(value: &T) -> Json<'static> {
+pub(super) fn json<T: Serialize>(value: &T) -> Json<'static> {
     serde_json::to_string(value)
         .expect("JSON values serialise")
         .into()
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|error| Error::Malformed(format!("bad JSON inside: {error}")))
 }

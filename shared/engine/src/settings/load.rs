@@ -227,6 +227,12 @@ impl Checker {
                 default.output_bytes,
                 1024..=256 * MIB,
             ),
+            checkpoint_bytes: self.count(
+                "limits.agent_checkpoint_bytes_max",
+                config.agent_checkpoint_bytes_max,
+                default.checkpoint_bytes,
+                1024..=1024 * 1024 * MIB,
+            ),
             grace_ms: self.seconds(
                 "limits.agent_grace_s",
                 config.agent_grace_s,

@@ -119,6 +119,8 @@ pub struct AttemptLimits {
     pub log_bytes: u64,
     /// Bytes of output accepted.
     pub output_bytes: u64,
+    /// Bytes of a checkpoint.
+    pub checkpoint_bytes: u64,
     /// How long an attempt that was told to stop may take before it is killed.
     pub grace_ms: u64,
     /// Attempts worked on at a time by commands and HTTP agents of this process; further ones wait for a thread.
@@ -130,6 +132,7 @@ impl Default for AttemptLimits {
         AttemptLimits {
             log_bytes: 10 << 20,
             output_bytes: 1 << 20,
+            checkpoint_bytes: 10 << 30,
             grace_ms: 5_000,
             threads: 1_024,
         }

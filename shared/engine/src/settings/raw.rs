@@ -193,6 +193,9 @@ pub struct LimitsConfig {
     /// Bytes of output accepted of an attempt.
     #[serde(default)]
     pub agent_output_bytes_max: Option<u64>,
+    /// Bytes of a checkpoint of an attempt.
+    #[serde(default)]
+    pub agent_checkpoint_bytes_max: Option<u64>,
     /// Seconds an attempt that was told to stop may take before it is killed.
     #[serde(default)]
     pub agent_grace_s: Option<f64>,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::at::At;
+use super::checkpoint;
 use super::replay::Step;
 use super::rollback;
 use super::task::{ErrorView, OUTPUT_IN_LIST_MAX, ProgressView, hold_name, pool_list, size_of, skip_text};
@@ -102,7 +103,8 @@ pub fn name(event: &Event) -> &'static str {
         Event::TaskApproved { .. } => "TASK_APPROVED",
         Event::TaskStarted { .. } => "TASK_STARTED",
         Event::TaskProgressed { .. } => "TASK_PROGRESSED",
-        Event::TaskCheckpointed { .. } => "TASK_CHECKPOINTED",
+        Event::TaskCheckpointed { .. } | Event::TaskFilesSaved { .. } => "TASK_CHECKPOINTED",
+        Event::CheckpointRejected { .. } => "CHECKPOINT_REJECTED",
         Event::TaskSucceeded { .. } => "TASK_SUCCEEDED",
         Event::GroupSucceeded { .. } => "GROUP_SUCCEEDED",
         Event::AttemptFailed { .. } => "ATTEMPT_FAILED",
@@ -237,6 +239,8 @@ fn describe_task(event: &Event, state: &RunState) -> (String, Value) {
             "the agent saved a checkpoint".to_owned(),
             json!({"checkpoint": **checkpoint}),
         ),
+        Event::TaskFilesSaved { saved, .. } => checkpoint::saved(saved),
+        Event::CheckpointRejected { rejected, .. } => checkpoint::rejected(rejected),
         Event::TaskSucceeded { output, .. } => succeeded(output.as_deref()),
         Event::GroupSucceeded { .. } => ("every item ended well".to_owned(), Value::Null),
         Event::AttemptFailed {

@@ -8,6 +8,7 @@
 pub mod alert;
 mod at;
 pub mod attempts;
+pub mod checkpoint;
 pub mod choice;
 pub mod event;
 pub mod explain;
@@ -21,6 +22,7 @@ pub mod task;
 
 pub use at::At;
 pub use attempts::{AttemptView, Attempts};
+pub use checkpoint::{CheckpointView, FilesView};
 pub use choice::ChoiceView;
 pub use event::{EventPage, EventView, name as event_name};
 pub use explain::ExplainView;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::at::At;
+use super::checkpoint::CheckpointView;
 use super::list::RunSummaryView;
 
 /// Exactly what a rollback does.
@@ -69,7 +70,7 @@ pub struct PlannedTaskView {
     pub leaves_line: Vec<String>,
     /// The checkpoint the next attempt gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<Value>,
+    pub checkpoint: Option<CheckpointView>,
     /// Whether it has a checkpoint that is dropped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drops_checkpoint: bool,
@@ -257,7 +258,7 @@ impl PlannedTaskView {
                 })
                 .collect(),
             leaves_line: names(&task.leaves_line),
-            checkpoint: task.checkpoint.as_deref().cloned(),
+            checkpoint: task.checkpoint.as_deref().map(CheckpointView::whole),
             drops_checkpoint: task.drops_checkpoint,
             drops_output_bytes: task.output_bytes,
             drops_cached: task.drops_cached,

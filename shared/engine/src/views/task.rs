@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::at::At;
 use super::attempts::AttemptView;
+use super::checkpoint::CheckpointView;
 
 /// One task, or one item of a `for_each` task, in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -146,9 +147,12 @@ pub struct TaskDetail {
     /// The item of a `for_each`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<Value>,
-    /// The last checkpoint.
+    /// What the agent noted in its last checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Value>,
+    /// The checkpoints that are kept, newest first: the next attempt starts from the first one whose files are undamaged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checkpoints: Vec<CheckpointView>,
     /// Every attempt, oldest first, at most the last 100.
     pub attempts: Vec<AttemptView>,
 }
@@ -219,7 +223,8 @@ impl TaskDetail {
             task: TaskView::whole(state, node, now),
             params: (*params).clone(),
             item: state.item_of(node).map(|(item, _)| item.clone()),
-            checkpoint: entry.checkpoint.as_deref().cloned(),
+            checkpoint: entry.checkpoint.as_deref().map(|last| Value::clone(&last.value)),
+            checkpoints: CheckpointView::newest_first(entry.checkpoint.as_deref()),
             attempts,
         }
     }

@@ -54,7 +54,8 @@ impl Deadlines {
             }
             Event::TaskStarted { node }
             | Event::TaskProgressed { node, .. }
-            | Event::TaskCheckpointed { node, .. } => {
+            | Event::TaskCheckpointed { node, .. }
+            | Event::TaskFilesSaved { node, .. } => {
                 if state.node(*node).status == TaskStatus::Running {
                     self.check_silence(state, *node, at)?;
                 }

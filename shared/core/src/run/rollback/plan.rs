@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::compensate::compensate;
 use super::{PlanToken, Request, Target};
 use crate::ids::NodeIx;
+use crate::run::checkpoint::Checkpoint;
 use crate::run::rejection::Rejection;
 use crate::run::state::{Node, RunState};
 use crate::run::status::{RunStatus, TaskStatus};
@@ -54,7 +55,7 @@ pub struct PlannedTask {
     /// Those of its attempts that stand in line for a slot and leave the line.
     pub leaves_line: Vec<NodeIx>,
     /// The checkpoint its next attempt gets.
-    pub checkpoint: Option<Arc<Value>>,
+    pub checkpoint: Option<Arc<Checkpoint>>,
     /// Whether it has a checkpoint and loses it.
     pub drops_checkpoint: bool,
     /// Size of the output that is dropped, bytes of JSON.

@@ -2,6 +2,7 @@
 //!
 //! After every command the invariants are checked, and the journal written so far is replayed and compared (RUN-5).
 
+mod checkpoints;
 mod deadlines;
 mod effects;
 mod for_each;
