@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -92,10 +93,7 @@ class Agent:
             }
             try:
                 with given.open("rb") as stdin:
-                    done = subprocess.run(
-                        self.command, env=environment, cwd=folder, stdin=stdin, timeout=envelope.get("timeout_seconds")
-                    )
-                code = done.returncode
+                    code = run(self.command, envelope.get("timeout_seconds"), env=environment, cwd=folder, stdin=stdin)
                 result = json.loads(output.read_text()) if output.exists() else None
             except subprocess.TimeoutExpired:
                 # The orchestrator counts the time itself and has given up on this attempt.
@@ -124,6 +122,19 @@ class Agent:
             MessageGroupId=envelope["run_id"],
             MessageDeduplicationId=hashlib.sha256(body.encode()).hexdigest(),
         )
+
+
+def run(command: list, timeout_seconds, **options) -> int:
+    """Runs a program to its end and returns its exit code. Whatever it has started ends with it, or with its time."""
+    with subprocess.Popen(command, start_new_session=True, **options) as program:
+        try:
+            return program.wait(timeout_seconds)
+        finally:
+            try:
+                os.killpg(program.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                # It left nothing behind.
+                pass
 
 
 def main() -> None:

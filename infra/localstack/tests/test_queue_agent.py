@@ -3,6 +3,7 @@
 import json
 import pathlib
 import sys
+import tempfile
 import unittest
 from unittest import mock
 
@@ -93,8 +94,14 @@ class QueueAgentTest(unittest.TestCase):
         self.assertEqual(said["type"], "TASK_SUCCESS")
         self.assertGreater(len(renewed), 0)
 
-    def test_an_attempt_that_takes_too_long_is_ended_in_silence(self):
-        self.assertEqual(self.work("sleep 100", {**self.envelope, "timeout_seconds": 0.2}), [])
+    def test_an_attempt_that_takes_too_long_is_ended_in_silence_with_all_it_has_started(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pid = pathlib.Path(folder, "pid")
+            # Whoever waits for the output of these tests waits for every program that can still write to it.
+            source = f"sleep 1000 & echo $! > {pid}.new; mv {pid}.new {pid}; wait"
+            self.assertEqual(self.work(source, {**self.envelope, "timeout_seconds": 2}), [])
+            child = int(pid.read_text())
+            running.eventually("the child has ended", lambda: not pathlib.Path(f"/proc/{child}/fd/0").exists())
 
 
 if __name__ == "__main__":
