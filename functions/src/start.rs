@@ -12,6 +12,8 @@ use orchestrator_engine::api::Intake;
 use orchestrator_engine::engine::Engine;
 use tracing::Instrument;
 
+use crate::metrics::Metrics;
+
 /// Why a function cannot start; Lambda shows it and tries again with a new process.
 pub type StartError = lambda_runtime::Error;
 
@@ -26,6 +28,8 @@ pub struct Function {
     pub intake: Intake,
     /// How often runs that are due are looked for, milliseconds.
     pub check_interval_ms: u64,
+    /// What CloudWatch is told.
+    pub metrics: Metrics,
 }
 
 impl Function {
@@ -58,6 +62,7 @@ impl Function {
             config: Arc::new(config),
             intake,
             check_interval_ms,
+            metrics: Metrics::from_env(),
         })
     }
 
