@@ -1,7 +1,8 @@
 //! `get`: a run, or one of its tasks.
 
-use orchestrator_engine::views::{AttemptView, RunView, TaskDetail, TaskView};
+use orchestrator_engine::views::{AttemptView, RunView, TaskDetail, TaskView, ViolationView};
 
+use super::sla::deadline_table;
 use crate::args::{GetArgs, Global};
 use crate::client::{Client, run_path, task_path};
 use crate::exit::{Exit, Failure};
@@ -54,6 +55,14 @@ pub fn show_run(run: &RunView, page: &mut Page) {
         ("submitted", text::time(run.submitted_at)),
         ("finished", text::maybe_time(run.finished_at)),
         ("time", text::duration(run.duration_ms)),
+        (
+            "deadline",
+            run.deadline
+                .as_ref()
+                .map(|deadline| text::time(deadline.deadline))
+                .unwrap_or_default(),
+        ),
+        ("late", late(run)),
         ("tasks", format!("{}: {}", run.tasks_total, counts.join(", "))),
     ]);
     page.gap();
@@ -144,6 +153,10 @@ fn show_task(detail: &TaskDetail, page: &mut Page) {
         ),
         ("output", task.output.as_ref().map(pretty).unwrap_or_default()),
     ]);
+    if !detail.deadlines.is_empty() {
+        page.gap();
+        page.table(&deadline_table(&detail.deadlines));
+    }
     if !detail.attempts.is_empty() {
         page.gap();
         page.table(&attempts_table(&detail.attempts));
@@ -171,6 +184,20 @@ pub fn attempts_table(attempts: &[AttemptView]) -> Table {
         ]);
     }
     table
+}
+
+/// What has missed its deadline and goes on.
+fn late(run: &RunView) -> String {
+    const SHOWN: usize = 5;
+    let one = |late: &ViolationView| {
+        let subject = late.task.as_deref().unwrap_or("the run");
+        format!("{subject} ({}, {})", late.kind.as_str(), late.severity.as_str())
+    };
+    let mut shown: Vec<String> = run.violations.iter().take(SHOWN).map(one).collect();
+    if run.violations.len() > SHOWN {
+        shown.push(format!("{} more", run.violations.len() - SHOWN));
+    }
+    shown.join(", ")
 }
 
 fn object(value: &serde_json::Value) -> String {

@@ -15,6 +15,7 @@ mod policy_test;
 mod pools;
 mod run;
 mod serve;
+mod sla;
 mod stats;
 mod submission;
 mod submit;
@@ -49,6 +50,7 @@ pub fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Verb::Retry(args) => operate::on_run(&global, &args, "retry", output),
         Verb::Priority(args) => operate::priority(&global, &args, output),
         Verb::Pools => pools::run(&global, output),
+        Verb::Sla(args) => sla::run(&global, &args, output),
         Verb::Stats => stats::run(&global, output),
         Verb::Policy(PolicyVerb::Explain(args)) => policy_explain::run(&global, &args, output),
         Verb::Policy(PolicyVerb::Test(args)) => policy_test::run(&global, &args, output),

@@ -16,7 +16,8 @@ use super::submission::SubmissionBody;
 use super::tasks::LogsView;
 use super::workflows::SubmittedView;
 use crate::views::{
-    EventPage, ExplainView, PlanView, PoolList, RunList, RunSummaryView, RunView, TaskDetail, TaskView,
+    EventPage, ExplainView, PlanView, PoolList, RunList, RunSummaryView, RunView, SlaView, TaskDetail,
+    TaskView,
 };
 
 /// The document, indented JSON with a line break at its end.
@@ -244,6 +245,11 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described 
         }
         Operation::ListPools => Described::answer::<PoolList>(g, 200, "The pools."),
         Operation::GetStats => Described::answer::<Stats>(g, 200, "The numbers."),
+        Operation::GetSla => Described::answer::<SlaView>(g, 200, "The board.").query(
+            "limit",
+            "integer",
+            "recent ones; 1 to 500, default 50",
+        ),
         Operation::GetHealth => Described::answer::<Value>(g, 200, "The server answers."),
         Operation::GetOpenApi => Described::answer::<Value>(g, 200, "This document."),
     }

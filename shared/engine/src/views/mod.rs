@@ -9,6 +9,7 @@ pub mod alert;
 mod at;
 pub mod attempts;
 pub mod choice;
+pub mod deadline;
 pub mod event;
 pub mod explain;
 pub mod list;
@@ -16,11 +17,14 @@ pub mod plan;
 pub mod pool;
 pub mod replay;
 pub mod run;
+pub mod sla;
 pub mod task;
 
+pub use alert::{AlertType, AlertView};
 pub use at::At;
 pub use attempts::{AttemptView, Attempts};
 pub use choice::ChoiceView;
+pub use deadline::{DeadlineView, ViolationView};
 pub use event::{EventPage, EventView, name as event_name};
 pub use explain::ExplainView;
 pub use list::{Cursor, RunList, RunSummaryView};
@@ -28,6 +32,7 @@ pub use plan::PlanView;
 pub use pool::{LeaseView, PoolList, PoolView};
 pub use replay::{Replay, Step};
 pub use run::RunView;
+pub use sla::{AgentView, AtRiskView, LateView, SlaStats, SlaView, StallView};
 pub use task::{TaskDetail, TaskView};
 
 #[cfg(test)]

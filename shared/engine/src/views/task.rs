@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::at::At;
 use super::attempts::AttemptView;
+use super::deadline::DeadlineView;
 
 /// One task, or one item of a `for_each` task, in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -149,6 +150,9 @@ pub struct TaskDetail {
     /// The last checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Value>,
+    /// Deadlines whose clocks run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deadlines: Vec<DeadlineView>,
     /// Every attempt, oldest first, at most the last 100.
     pub attempts: Vec<AttemptView>,
 }
@@ -220,6 +224,7 @@ impl TaskDetail {
             params: (*params).clone(),
             item: entry.child_of.as_ref().map(|child| child.item.clone()),
             checkpoint: entry.checkpoint.as_deref().cloned(),
+            deadlines: DeadlineView::all(state, Some(node), now),
             attempts,
         }
     }
