@@ -46,7 +46,7 @@ pub(super) fn watched(ports: &EmbeddedPorts, client: Option<&str>, now: Timestam
     });
     watched
         .at_risk
-        .sort_by(|left, right| right.running_ms.cmp(&left.running_ms));
+        .sort_by_key(|risk| std::cmp::Reverse(risk.running_ms));
     watched.at_risk.truncate(SHOWN_MAX);
     watched.agents = AgentView::all(&tallies.all());
     watched
