@@ -115,6 +115,8 @@ pub enum Verb {
     Priority(PriorityArgs),
     /// Show pools, with who holds their slots and who waits.
     Pools,
+    /// Show what is late, what may become late, and how long tasks take.
+    Sla(SlaArgs),
     /// Show what the server has done so far.
     Stats,
     /// Ask the policy, or test it.
@@ -325,6 +327,14 @@ pub struct PriorityArgs {
     /// 1 to 10, 10 most urgent.
     #[arg(value_name = "PRIORITY")]
     pub priority: u8,
+}
+
+/// `sla`.
+#[derive(Debug, ClapArgs)]
+pub struct SlaArgs {
+    /// Recent ones to show, 1 to 500.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub limit: u32,
 }
 
 /// `policy`.

@@ -1,8 +1,9 @@
 //! `get`: a run, or one of its tasks.
 
-use orchestrator_engine::views::{AttemptView, CheckpointView, RunView, TaskDetail, TaskView};
+use orchestrator_engine::views::{AttemptView, CheckpointView, RunView, TaskDetail, TaskView, ViolationView};
 
 use super::rollbacks::progress;
+use super::sla::deadline_table;
 use crate::args::{GetArgs, Global};
 use crate::client::{Client, run_path, task_path};
 use crate::exit::{Exit, Failure};
@@ -59,6 +60,14 @@ pub fn show_run(run: &RunView, page: &mut Page) {
         ("submitted", text::time(run.submitted_at)),
         ("finished", text::maybe_time(run.finished_at)),
         ("time", text::duration(run.duration_ms)),
+        (
+            "deadline",
+            run.deadline
+                .as_ref()
+                .map(|deadline| text::time(deadline.deadline))
+                .unwrap_or_default(),
+        ),
+        ("late", late(run)),
         ("tasks", format!("{}: {}", run.tasks_total, counts.join(", "))),
     ]);
     page.gap();
@@ -158,6 +167,10 @@ fn show_task(detail: &TaskDetail, page: &mut Page) {
         ),
         ("output", task.output.as_ref().map(pretty).unwrap_or_default()),
     ]);
+    if !detail.deadlines.is_empty() {
+        page.gap();
+        page.table(&deadline_table(&detail.deadlines));
+    }
     if !detail.attempts.is_empty() {
         page.gap();
         page.table(&attempts_table(&detail.attempts));
@@ -185,6 +198,20 @@ pub fn attempts_table(attempts: &[AttemptView]) -> Table {
         ]);
     }
     table
+}
+
+/// What has missed its deadline and goes on.
+fn late(run: &RunView) -> String {
+    const SHOWN: usize = 5;
+    let one = |late: &ViolationView| {
+        let subject = late.task.as_deref().unwrap_or("the run");
+        format!("{subject} ({}, {})", late.kind.as_str(), late.severity.as_str())
+    };
+    let mut shown: Vec<String> = run.violations.iter().take(SHOWN).map(one).collect();
+    if run.violations.len() > SHOWN {
+        shown.push(format!("{} more", run.violations.len() - SHOWN));
+    }
+    shown.join(", ")
 }
 
 fn object(value: &serde_json::Value) -> String {

@@ -17,6 +17,7 @@ mod rollback;
 mod rollbacks;
 mod run;
 mod serve;
+mod sla;
 mod stats;
 mod submission;
 mod submit;
@@ -53,6 +54,7 @@ pub fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Verb::Rollbacks(args) => rollbacks::run(&global, &args, output),
         Verb::Priority(args) => operate::priority(&global, &args, output),
         Verb::Pools => pools::run(&global, output),
+        Verb::Sla(args) => sla::run(&global, &args, output),
         Verb::Stats => stats::run(&global, output),
         Verb::Policy(PolicyVerb::Explain(args)) => policy_explain::run(&global, &args, output),
         Verb::Policy(PolicyVerb::Test(args)) => policy_test::run(&global, &args, output),

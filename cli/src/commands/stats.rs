@@ -20,6 +20,11 @@ pub fn run(global: &Global, output: &Output) -> Result<Exit, Failure> {
             ("appends", stats.appends.to_string()),
             ("events", stats.events.to_string()),
             ("commits", stats.commits.to_string()),
+            ("late now", stats.sla.active.to_string()),
+            (
+                "attempts in time",
+                format!("{} of {}", stats.sla.within, stats.sla.attempts),
+            ),
             (
                 "peak memory",
                 stats.memory_peak_bytes.map(text::bytes).unwrap_or_default(),

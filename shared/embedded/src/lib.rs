@@ -20,6 +20,7 @@ mod orchestrator;
 mod rate_limits;
 mod reader;
 pub mod sqlite;
+mod webhook;
 mod workers;
 
 pub use backend::{Changes, HostBackend, ReadOnlyBackend};
@@ -29,3 +30,4 @@ pub use host::{Change, PoolView, Recovered, Stats};
 pub use options::{StartOptions, TakesUp};
 pub use orchestrator::{Orchestrator, StartError};
 pub use reader::Reader;
+pub use webhook::Webhook;

@@ -9,6 +9,8 @@ use orchestrator_core::policy::Policy;
 use orchestrator_core::sla::SlaSpec;
 use orchestrator_engine::settings::{Agent, AttemptLimits};
 
+use crate::webhook::Webhook;
+
 /// What an orchestrator is started with.
 #[derive(Debug, Clone)]
 pub struct StartOptions {
@@ -34,6 +36,8 @@ pub struct StartOptions {
     pub ageing_ms: u64,
     /// Deadlines of runs that are submitted from now on, where their documents say nothing.
     pub sla: SlaSpec,
+    /// Where alerts are sent.
+    pub webhook: Option<Webhook>,
 }
 
 /// Which of the unfinished runs in the data directory go on.
@@ -60,6 +64,7 @@ impl StartOptions {
             takes_up: TakesUp::KnownAgents,
             ageing_ms: 60_000,
             sla: SlaSpec::default(),
+            webhook: None,
         }
     }
 }

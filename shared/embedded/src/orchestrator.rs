@@ -18,6 +18,7 @@ use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::ports::Idempotency;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::settings;
+use orchestrator_engine::sla::Tallies;
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use tokio::sync::{Semaphore, broadcast, oneshot};
@@ -31,10 +32,11 @@ use crate::host::journal::GroupJournal;
 use crate::host::pools::LocalPools;
 use crate::host::ports::{Broadcast, EmbeddedPorts, Outbox, StoreIndex};
 use crate::host::sessions::Sessions;
-use crate::host::{self, Change, PoolView, Recovered, Stats};
+use crate::host::{self, Change, PoolView, Recovered, Stats, Watched};
 use crate::options::{StartOptions, TakesUp};
 use crate::reader::Reader;
 use crate::sqlite::{ActiveRun, Store, StoreError};
+use crate::webhook::Outgoing;
 
 /// The orchestrator could not start.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +121,14 @@ impl Orchestrator {
             }
         }
         store.begin_with(agents);
+        let tallies = Tallies::restore(store.tallies()?);
+        let to_send = match options.webhook {
+            Some(_) => {
+                store.send_alerts();
+                store.to_send()?
+            }
+            None => Vec::new(),
+        };
         let setup = Setup {
             data_dir: dir.root().to_owned(),
             runs: dir.runs(),
@@ -130,6 +140,14 @@ impl Orchestrator {
         };
         let (sender, receiver) = channel();
         let inbox = Inbox::new(sender);
+        let webhook = options
+            .webhook
+            .map(|webhook| Outgoing::start(webhook, inbox.clone()))
+            .transpose()
+            .map_err(StartError::Thread)?;
+        if let Some(webhook) = &webhook {
+            to_send.into_iter().for_each(|(id, body)| webhook.send(id, body));
+        }
         let (changes, _) = broadcast::channel(CHANGES_MAX);
         let parts = Parts {
             store,
@@ -141,6 +159,8 @@ impl Orchestrator {
             runs_per_client: options.runs_per_client,
             ageing_ms: options.ageing_ms,
             sla: options.sla,
+            tallies,
+            webhook,
             active,
             other_agents,
         };
@@ -249,6 +269,14 @@ impl Orchestrator {
         self.ask(Input::Stats).await
     }
 
+    /// What the runs of one client in memory tell about deadlines, or those of all.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn watch(&self, client: Option<String>) -> Result<Watched, HostError> {
+        self.ask(|reply| Input::Watch(client, reply)).await
+    }
+
     /// Changes of runs from now on. A subscriber that is too slow misses some and is told so; the journals have them.
     pub fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
@@ -310,6 +338,8 @@ struct Parts {
     runs_per_client: Option<u32>,
     ageing_ms: u64,
     sla: SlaSpec,
+    tallies: Tallies,
+    webhook: Option<Outgoing>,
     active: Vec<RunId>,
     other_agents: Vec<RunId>,
 }
@@ -321,14 +351,17 @@ impl Parts {
         let dispatches = self.setup.dispatches;
         let store = Rc::new(RefCell::new(self.store));
         let outbox = Outbox::default();
+        let tallies = Rc::new(RefCell::new(self.tallies));
         let ports = EmbeddedPorts {
-            journal: GroupJournal::new(Rc::clone(&store)),
+            journal: GroupJournal::new(Rc::clone(&store), Rc::clone(&tallies)),
             index: StoreIndex(store),
             pools: LocalPools::new(self.policy.capacities().clone(), self.runs_per_client),
             compute: LocalCompute::new(self.setup, self.inbox, outbox.clone()),
             bus: Broadcast {
                 sender: self.changes,
                 events: Cell::new(0),
+                tallies,
+                webhook: self.webhook,
             },
             clock: SystemClock,
             sessions: Sessions::default(),

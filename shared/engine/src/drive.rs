@@ -20,6 +20,7 @@ use crate::ports::run_index::RunSummary;
 use crate::ports::{Clock, EventBus, Journal, Messages, Pools, Ports, RunIndex, SessionCache};
 use crate::record;
 use crate::sweep::look_within_ms;
+use crate::views::AlertView;
 use crate::wakes::Wakes;
 
 /// How often a turn is tried again after losing a race.
@@ -264,6 +265,7 @@ impl<P: Ports> Engine<P> {
                 record: record::encode(at, &events),
                 summary: has_new_status.then(|| RunSummary::of(state)),
                 blobs: std::mem::take(&mut session.blobs),
+                alerts: alerts(&events, at, state),
             };
             self.ports
                 .journal()
@@ -318,6 +320,7 @@ impl<P: Ports> Engine<P> {
             record: record::encode(session.now, &[]),
             summary: None,
             blobs: Vec::new(),
+            alerts: Vec::new(),
         };
         match self.ports.journal().append(append).await {
             Ok(()) => session.seq += 1,
@@ -332,6 +335,12 @@ impl<P: Ports> Engine<P> {
         }
         Ok(())
     }
+}
+
+/// The alerts among the events of one append.
+fn alerts(events: &[Event], at: Timestamp, state: &RunState) -> Vec<AlertView> {
+    let alert = |event: &Event| AlertView::of(event, at, state);
+    events.iter().filter_map(alert).collect()
 }
 
 /// Debug builds check the invariants of small runs after every turn; large ones are left to the simulator.

@@ -35,6 +35,7 @@ fn append(run: RunId, seq: u64) -> Append {
         record: vec![1, 2, 3],
         summary: None,
         blobs: Vec::new(),
+        alerts: Vec::new(),
     }
 }
 

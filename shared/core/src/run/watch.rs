@@ -99,6 +99,11 @@ impl Watch {
         }
     }
 
+    /// Whether the attempt has missed one of its deadlines.
+    pub fn has_missed_one(&self) -> bool {
+        self.raised.contains(&Stage::Breached)
+    }
+
     fn stage(&self, kind: DeadlineKind) -> Stage {
         self.raised.get(kind as usize).copied().unwrap_or_default()
     }

@@ -99,6 +99,7 @@ async fn answer<B: Backend>(
         Operation::ExplainPolicy => policies::explain(asked).await,
         Operation::ListPools => system::pools(asked).await,
         Operation::GetStats => system::stats(asked).await,
+        Operation::GetSla => system::sla(asked).await,
         Operation::GetHealth => Ok(system::health()),
         Operation::GetOpenApi => Ok(system::openapi()),
     }

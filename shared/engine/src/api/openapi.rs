@@ -18,7 +18,7 @@ use super::tasks::LogsView;
 use super::workflows::SubmittedView;
 use crate::views::{
     EventPage, ExplainView, PlanView, PoolList, RollbackAnswer, RollbackList, RunList, RunSummaryView,
-    RunView, TaskDetail, TaskView,
+    RunView, SlaView, TaskDetail, TaskView,
 };
 
 /// The document, indented JSON with a line break at its end.
@@ -251,6 +251,11 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described 
         }
         Operation::ListPools => Described::answer::<PoolList>(g, 200, "The pools."),
         Operation::GetStats => Described::answer::<Stats>(g, 200, "The numbers."),
+        Operation::GetSla => Described::answer::<SlaView>(g, 200, "The board.").query(
+            "limit",
+            "integer",
+            "recent ones; 1 to 500, default 50",
+        ),
         Operation::GetHealth => Described::answer::<Value>(g, 200, "The server answers."),
         Operation::GetOpenApi => Described::answer::<Value>(g, 200, "This document."),
     }

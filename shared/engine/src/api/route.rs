@@ -44,6 +44,7 @@ pub enum Operation {
     ExplainPolicy,
     ListPools,
     GetStats,
+    GetSla,
     GetHealth,
     GetOpenApi,
 }
@@ -92,6 +93,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST,  "/policy/explain",                     Operation::ExplainPolicy,  "What the policy would choose for each task of a workflow, and how"),
     route(Method::GET,   "/pools",                              Operation::ListPools,      "Pools, with who holds their slots and who waits"),
     route(Method::GET,   "/stats",                              Operation::GetStats,       "What the host has done so far"),
+    route(Method::GET,   "/sla",                                Operation::GetSla,         "What is late, what may become late, and how long tasks take"),
     open (Method::GET,   "/healthz",                            Operation::GetHealth,      "Whether the server answers"),
     open (Method::GET,   "/openapi.json",                       Operation::GetOpenApi,     "This API as an OpenAPI 3.1 document"),
 ];

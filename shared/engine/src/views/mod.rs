@@ -10,6 +10,7 @@ mod at;
 pub mod attempts;
 pub mod checkpoint;
 pub mod choice;
+pub mod deadline;
 pub mod event;
 pub mod explain;
 pub mod list;
@@ -18,12 +19,15 @@ pub mod pool;
 pub mod replay;
 pub mod rollback;
 pub mod run;
+pub mod sla;
 pub mod task;
 
+pub use alert::{AlertType, AlertView};
 pub use at::At;
 pub use attempts::{AttemptView, Attempts};
 pub use checkpoint::{CheckpointView, FilesView};
 pub use choice::ChoiceView;
+pub use deadline::{DeadlineView, ViolationView};
 pub use event::{EventPage, EventView, name as event_name};
 pub use explain::ExplainView;
 pub use list::{Cursor, RunList, RunSummaryView};
@@ -32,6 +36,7 @@ pub use pool::{LeaseView, PoolList, PoolView};
 pub use replay::{Replay, Step};
 pub use rollback::{RollbackAnswer, RollbackList, RollbackPlanView, RollbackProgressView, Rollbacks};
 pub use run::RunView;
+pub use sla::{AgentView, AtRiskView, LateView, SlaStats, SlaView, StallView};
 pub use task::{TaskDetail, TaskView};
 
 #[cfg(test)]

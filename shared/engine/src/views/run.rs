@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::at::At;
+use super::deadline::{DeadlineView, ViolationView};
 use super::rollback::RollbackProgressView;
 use super::task::TaskView;
 
@@ -47,6 +48,12 @@ pub struct RunView {
     pub finished_at: Option<At>,
     /// From submission to the end, or until now.
     pub duration_ms: u64,
+    /// Its deadline, while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<DeadlineView>,
+    /// Missed deadlines of what goes on; at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<ViolationView>,
     /// Who cancelled it and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<CancelledView>,
@@ -136,6 +143,8 @@ impl RunView {
             admitted_at: state.admitted_at.map(At),
             finished_at: state.finished_at.map(At),
             duration_ms: state.finished_at.unwrap_or(now).millis_since(state.submitted_at),
+            deadline: DeadlineView::all(state, None, now).pop(),
+            violations: ViolationView::all(state, now),
             cancelled: state.cancelled.as_ref().map(|(by, reason)| CancelledView {
                 by: by.clone(),
                 reason: reason.clone(),

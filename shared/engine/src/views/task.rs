@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::at::At;
 use super::attempts::AttemptView;
 use super::checkpoint::CheckpointView;
+use super::deadline::DeadlineView;
 
 /// One task, or one item of a `for_each` task, in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -153,6 +154,9 @@ pub struct TaskDetail {
     /// The checkpoints that are kept, newest first: the next attempt starts from the first one whose files are undamaged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checkpoints: Vec<CheckpointView>,
+    /// Deadlines whose clocks run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deadlines: Vec<DeadlineView>,
     /// Every attempt, oldest first, at most the last 100.
     pub attempts: Vec<AttemptView>,
 }
@@ -225,6 +229,7 @@ impl TaskDetail {
             item: state.item_of(node).map(|(item, _)| item.clone()),
             checkpoint: entry.checkpoint.as_deref().map(|last| Value::clone(&last.value)),
             checkpoints: CheckpointView::newest_first(entry.checkpoint.as_deref()),
+            deadlines: DeadlineView::all(state, Some(node), now),
             attempts,
         }
     }
