@@ -1,7 +1,9 @@
 //! Checkpoints when everything is killed: a server in the middle of saving or restoring one, and with it the agent that is
 //! writing the next.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::DirEntryExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -41,13 +43,11 @@ while not os.path.exists(os.environ["ENOUGH"]):
 
 const WORKFLOW: &str = "name: counting\ntasks: [{id: count, agent: counter, action: run}]";
 
-/// Whether there is something of this name in a folder.
-fn has(folder: &Path, is_it: impl Fn(&str) -> bool) -> Option<()> {
-    let mut names = fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.file_name());
-    names.any(|name| name.to_str().is_some_and(&is_it)).then_some(())
+/// What is in a folder under names such as these, told apart by more than its name.
+fn found(folder: &Path, is_it: impl Fn(&str) -> bool) -> BTreeSet<(String, u64)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.ino())));
+    named.filter(|(name, _)| is_it(name)).collect()
 }
 
 fn count_lines(file: &Path) -> usize {
@@ -79,27 +79,29 @@ fn what_was_being_saved_or_restored_when_everything_was_killed_is_never_used() {
     eventually("the first checkpoint", || {
         ask(&server)["checkpoints"].get(0).cloned()
     });
+    let copies = || found(&folder.join("saved"), |name| name.starts_with("new-"));
+    let fillings = || found(&folder, |name| name.ends_with(".making"));
+    let mut starts = 0;
     for kill in 0..6 {
+        let has_started = || (count_lines(&path("starts")) > starts).then_some(());
+        let (old_copies, old_fillings) = (copies(), fillings());
         match kill % 3 {
-            0 => eventually("a checkpoint is being saved", || {
-                has(&folder.join("saved"), |name| name.starts_with("new-"))
-            }),
-            // It lasts for a moment only, which may have passed.
-            1 => {
-                let starts = count_lines(&path("starts"));
-                eventually("a checkpoint is being restored", || {
-                    let is_restored = || (count_lines(&path("starts")) > starts).then_some(());
-                    has(&folder, |name| name.ends_with(".making")).or_else(is_restored)
-                })
+            0 => {
+                eventually("an attempt works", has_started);
+                eventually("a checkpoint is being saved", || {
+                    (!copies().is_subset(&old_copies)).then_some(())
+                });
             }
-            _ => eventually("an attempt works", || {
-                let attempt = ask(&server)["attempt"].clone();
-                has(&folder, |name| {
-                    name.starts_with(&format!("1-{attempt}.checkpoint"))
-                })
+            // It lasts for a moment only, which may have passed.
+            1 => eventually("a checkpoint is being restored", || {
+                (!fillings().is_subset(&old_fillings))
+                    .then_some(())
+                    .or_else(has_started)
             }),
+            _ => eventually("an attempt works", has_started),
         }
         server.kill();
+        starts = count_lines(&path("starts"));
         server = match kill % 3 {
             0 => Server::spawn(&path("data"), &path("orchestrator.yaml"), &[]),
             _ => start(),
