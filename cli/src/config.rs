@@ -150,6 +150,7 @@ impl Config {
 }
 
 /// Where alerts are sent, with the key that signs them.
+#[expect(clippy::disallowed_methods, reason = "the configuration names the variable")]
 fn webhook(webhook: Option<&settings::Webhook>, base_dir: &Path) -> Result<Option<Webhook>, Failure> {
     let Some(settings::Webhook { url, secret }) = webhook else {
         return Ok(None);

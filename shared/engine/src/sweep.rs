@@ -76,3 +76,64 @@ fn usual_look_ms(run: RunId, now: Timestamp) -> u64 {
     let age_ms = now.millis_since(run.created_at());
     age_ms.clamp(CHECK_FIRST_MS, CHECK_LAST_MS)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use orchestrator_core::run::{Submission, submit};
+    use orchestrator_core::sla::SlaSpec;
+    use orchestrator_core::workflow::{Limits, parse};
+    use serde_json::json;
+
+    use super::*;
+
+    fn state(sla: &serde_json::Value) -> RunState {
+        let tasks = json!([{"id": "t", "agent": "noop", "action": "work", "sla": sla}]);
+        let document = json!({"name": "w", "tasks": tasks}).to_string();
+        let workflow = parse(document.as_bytes(), &Limits::api()).workflow.unwrap();
+        let submission = Submission {
+            run: RunId::from_parts(0, 1),
+            definition: [0; 32],
+            client_id: "c".to_owned(),
+            inputs: Arc::new(json!({})),
+            metadata: Arc::new(json!({})),
+            priority: None,
+            traceparent: None,
+            needs_admission: false,
+            sla: SlaSpec::default(),
+        };
+        submit(Arc::new(workflow), Arc::new(submission), Timestamp(0)).0
+    }
+
+    #[test]
+    fn looks_come_often_enough_for_the_shortest_deadline() {
+        let table = [
+            (json!({}), 1_000, 60_000, "a young run"),
+            (json!({}), 100_000, 100_000, "as long as it has lived"),
+            (json!({}), 9_000_000, 450_000, "at most"),
+            (
+                json!({"task_max_seconds": 600}),
+                9_000_000,
+                450_000,
+                "the usual deadline changes nothing",
+            ),
+            (
+                json!({"heartbeat_seconds": 200}),
+                9_000_000,
+                160_000,
+                "its warning comes first",
+            ),
+            (
+                json!({"heartbeat_seconds": 5}),
+                9_000_000,
+                60_000,
+                "shorter ones get a wake-up each",
+            ),
+        ];
+        for (sla, age_ms, expected, case) in table {
+            let now = Timestamp(age_ms);
+            assert_eq!(look_within_ms(&state(&sla), now), expected, "{case}");
+        }
+    }
+}
