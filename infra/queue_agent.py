@@ -2,22 +2,31 @@
 
 The program is a command agent, as on a laptop: it gets the envelope on standard input and as the file ``$ORCHESTRATOR_ENVELOPE``,
 writes its output as JSON to ``$ORCHESTRATOR_OUTPUT``, and exits with 0 for success, 75 for a failure that may pass, anything else for
-a failure. Run it where the program should run, as often as you like; it works on one task at a time.
+a failure. What it saves in ``$ORCHESTRATOR_CHECKPOINT_DIR`` goes to the bucket, and the next attempt finds it there: see
+``checkpoints.py``, which belongs beside this file. Run it where the program should run, as often as you like; it works on one task at a time.
 
 It needs what the policy of ``agent.yaml`` grants, ``cloudformation:DescribeStacks`` to find the queues, and boto3.
+
+In an image for AWS Batch it does the one task of its job: ``python queue_agent.py --job -- PROGRAM`` as the command of the job
+definition. Everything it needs is in the environment of the job and in the role of ``batch.yaml``.
 """
 
 import argparse
+import functools
 import hashlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 
 import boto3
+from botocore.exceptions import ClientError
+
+from checkpoints import Checkpoints
 
 # Seconds a message stays hidden, and after how many of them that is renewed, for as long as the program works.
 HIDDEN_SECONDS = 120
@@ -32,12 +41,13 @@ TRANSIENT = 75
 class Agent:
     """The consumer of one queue."""
 
-    def __init__(self, tasks: str, task_events: str, command: list, session=None, **options):
+    def __init__(self, tasks: str, task_events: str, bucket: str, command: list, session=None, **options):
         session = session or boto3.Session()
         self.sqs = session.client("sqs", **options)
         self.s3 = session.client("s3", **options)
         self.tasks = tasks
         self.task_events = task_events
+        self.bucket = bucket
         self.command = command
 
     def serve_one(self, wait_seconds: int = WAIT_SECONDS) -> bool:
@@ -80,27 +90,35 @@ class Agent:
         self.report(envelope, type="TASK_STARTED")
         with tempfile.TemporaryDirectory(prefix="task-") as folder:
             given, output = pathlib.Path(folder, "envelope.json"), pathlib.Path(folder, "output.json")
-            given.write_text(json.dumps(envelope))
+            say = functools.partial(self.report, envelope)
+            checkpoints = Checkpoints(self.s3, self.bucket, envelope, pathlib.Path(folder, "checkpoints"), say)
+            try:
+                given.write_text(json.dumps(checkpoints.restore()))
+            except ClientError as error:
+                self.fail(envelope, "transient", f"the checkpoint cannot be restored: {error}", None)
+                return
             environment = {
                 **os.environ,
                 "ORCHESTRATOR_ENVELOPE": str(given),
                 "ORCHESTRATOR_OUTPUT": str(output),
+                "ORCHESTRATOR_CHECKPOINT_DIR": str(checkpoints.directory),
                 "ORCHESTRATOR_RUN_ID": envelope["run_id"],
                 "ORCHESTRATOR_TASK_ID": envelope["task_id"],
                 "ORCHESTRATOR_ATTEMPT": str(envelope["attempt"]),
                 "TRACEPARENT": envelope.get("traceparent") or "",
             }
+            watching = checkpoints.watch()
             try:
                 with given.open("rb") as stdin:
-                    done = subprocess.run(
-                        self.command, env=environment, cwd=folder, stdin=stdin, timeout=envelope.get("timeout_seconds")
-                    )
-                code = done.returncode
+                    code = run(self.command, envelope.get("timeout_seconds"), env=environment, cwd=folder, stdin=stdin)
+                checkpoints.finish(watching, well=code == 0)
                 result = json.loads(output.read_text()) if output.exists() else None
             except subprocess.TimeoutExpired:
                 # The orchestrator counts the time itself and has given up on this attempt.
+                checkpoints.over.set()
                 return
             except (OSError, ValueError) as error:
+                checkpoints.over.set()
                 self.fail(envelope, "error", f"the program did not do its work: {error}", None)
                 return
         if code == 0:
@@ -126,17 +144,39 @@ class Agent:
         )
 
 
+def run(command: list, timeout_seconds, **options) -> int:
+    """Runs a program to its end and returns its exit code. Whatever it has started ends with it, or with its time."""
+    with subprocess.Popen(command, start_new_session=True, **options) as program:
+        try:
+            return program.wait(timeout_seconds)
+        finally:
+            try:
+                os.killpg(program.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                # It left nothing behind.
+                pass
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Lets a program do the tasks of an agent's queue.")
-    parser.add_argument("--stack", required=True, help="the stack of infra/template.yaml")
-    parser.add_argument("--agent", required=True)
+    parser.add_argument("--stack", help="the stack of infra/template.yaml")
+    parser.add_argument("--agent", help="the agent whose tasks are to be done")
+    parser.add_argument("--job", action="store_true", help="do the task of this AWS Batch job, and no other")
     parser.add_argument("command", nargs="+", metavar="PROGRAM")
     options = parser.parse_args()
+    if options.job:
+        variables = (os.environ[f"ORCHESTRATOR_{name}"] for name in ("TASK_EVENTS_QUEUE", "BUCKET", "INPUT"))
+        task_events, bucket, given = variables
+        agent = Agent("", task_events, bucket, options.command)
+        agent.do(agent.envelope(given))
+        return
+    if not options.stack or not options.agent:
+        parser.error("give --stack and --agent, or --job")
     stacks = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
     tasks = boto3.client("sqs").get_queue_url(QueueName=f"{options.stack}-tasks-{options.agent}")["QueueUrl"]
-    agent = Agent(tasks, outputs["TaskEventsQueueUrl"], options.command)
+    agent = Agent(tasks, outputs["TaskEventsQueueUrl"], outputs["BucketName"], options.command)
     print(f"working on {tasks}", file=sys.stderr)
     while True:
         agent.serve_one()

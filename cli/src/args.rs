@@ -1,11 +1,15 @@
 //! The command line. `docs/cli.md` describes every verb and flag; a test compares the two.
 
+mod rollback;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use orchestrator_engine::env_vars;
 
 use crate::bench::BenchArgs;
+
+pub use rollback::RollbackArgs;
 
 /// Runs workflows of agents: validates, decides, dispatches, retries, explains.
 #[derive(Debug, Parser)]
@@ -105,10 +109,16 @@ pub enum Verb {
     Retry(RunIdArgs),
     /// Do a task and everything downstream of it again.
     Rerun(TaskArgs),
+    /// Take a run back to an earlier point: shows exactly what that does, and does it when you say so.
+    Rollback(RollbackArgs),
+    /// Show how a run has been taken back.
+    Rollbacks(RunIdArgs),
     /// Change the priority of a run.
     Priority(PriorityArgs),
     /// Show pools, with who holds their slots and who waits.
     Pools,
+    /// Show what is late, what may become late, and how long tasks take.
+    Sla(SlaArgs),
     /// Show what the server has done so far.
     Stats,
     /// Ask the policy, or test it.
@@ -339,6 +349,14 @@ pub struct PriorityArgs {
     /// 1 to 10, 10 most urgent.
     #[arg(value_name = "PRIORITY")]
     pub priority: u8,
+}
+
+/// `sla`.
+#[derive(Debug, ClapArgs)]
+pub struct SlaArgs {
+    /// Recent ones to show, 1 to 500.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub limit: u32,
 }
 
 /// `policy`.

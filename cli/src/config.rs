@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use orchestrator_core::guard::RateLimits;
 use orchestrator_core::workflow::{Limits, parse, typed};
-use orchestrator_embedded::{StartOptions, SystemClock};
+use orchestrator_embedded::{StartOptions, SystemClock, Webhook};
 use orchestrator_engine::api::Intake;
 use orchestrator_engine::api::access::LOCAL_CLIENT;
 use orchestrator_engine::api::problem::{Fault, Problem};
 use orchestrator_engine::api::workflows::unknown_agents;
 use orchestrator_engine::ports::Clock as _;
-use orchestrator_engine::settings::{self, AgentKind, CONFIG_FILE_NAME, Settings};
+use orchestrator_engine::settings::{self, AgentKind, CONFIG_FILE_NAME, SecretSource, Settings};
+use orchestrator_engine::sla::AlertKeySecret;
 use orchestrator_engine::views::PlanView;
 use orchestrator_engine::views::plan::Planned;
 use serde_json::{Map, Value};
@@ -117,8 +118,12 @@ impl Config {
     }
 
     /// What an orchestrator on this data directory is started with.
-    pub fn prepare(self, data_dir: &Path) -> Prepared {
+    ///
+    /// # Errors
+    /// When the key that signs alerts cannot be read.
+    pub fn prepare(self, data_dir: &Path) -> Result<Prepared, Failure> {
         let Config { settings, base_dir } = self;
+        let webhook = webhook(settings.sla.webhook.as_ref(), &base_dir)?;
         let intake = settings.api_intake();
         let own_intake = Intake {
             limits: settings.local_limits(),
@@ -133,33 +138,81 @@ impl Config {
             limits: settings.attempts,
             runs_per_client,
             ageing_ms,
+            sla: settings.sla.defaults,
+            webhook,
             ..StartOptions::new(data_dir, Arc::new(settings.policy))
         };
-        Prepared {
+        Ok(Prepared {
             options,
             intake,
             own_intake,
             rate_limits,
-        }
+        })
     }
+}
+
+/// Where alerts are sent, with the key that signs them.
+#[expect(clippy::disallowed_methods, reason = "the configuration names the variable")]
+fn webhook(webhook: Option<&settings::Webhook>, base_dir: &Path) -> Result<Option<Webhook>, Failure> {
+    let Some(settings::Webhook { url, secret }) = webhook else {
+        return Ok(None);
+    };
+    let secret = match secret {
+        None => None,
+        Some(SecretSource::Variable(name)) => Some(std::env::var(name).map_err(|_| {
+            let message = format!("the key that signs alerts is not in the environment: '{name}' is not set");
+            Failure::usage(format!(
+                "{message} (set it, or leave out 'sla.webhook.secret_env')"
+            ))
+        })?),
+        Some(SecretSource::File(path)) => {
+            let path = base_dir.join(path);
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                let path = path.display();
+                Failure::usage(format!(
+                    "the key that signs alerts cannot be read from '{path}': {error} (see 'sla.webhook.secret_file')"
+                ))
+            })?;
+            Some(text.trim_end().to_owned())
+        }
+    };
+    if secret.as_ref().is_some_and(String::is_empty) {
+        return Err(Failure::usage(
+            "the key that signs alerts is empty (give one, or leave it out)",
+        ));
+    }
+    Ok(Some(Webhook {
+        url: url.clone(),
+        secret: secret.map(AlertKeySecret::new),
+    }))
 }
 
 /// Refuses agents that this host cannot reach, before a run finds out.
 fn speaks_no_tls(settings: Settings, text: &str) -> Result<Settings, Vec<settings::Problem>> {
     let mut problems = Vec::new();
+    let mut refuse = |path: String, url: &str| {
+        problems.push(settings::Problem {
+            code: "config.bad-value".to_owned(),
+            location: typed::locate(text, &Limits::local_file(), &path),
+            path,
+            message: format!("'{url}' needs TLS, which this program does not speak"),
+            remedy: "put a TLS proxy in between and name its http:// address".to_owned(),
+        });
+    };
     for (name, agent) in &settings.agents {
         if let AgentKind::Http(url) = &agent.kind
             && !url.starts_with("http://")
         {
-            let path = format!("agents.{name}.http");
-            problems.push(settings::Problem {
-                code: "config.bad-value".to_owned(),
-                location: typed::locate(text, &Limits::local_file(), &path),
-                path,
-                message: format!("'{url}' needs TLS, which this program does not speak"),
-                remedy: "put a TLS proxy in between and name its http:// address".to_owned(),
-            });
+            refuse(format!("agents.{name}.http"), url);
         }
+    }
+    if let Some(webhook) = settings
+        .sla
+        .webhook
+        .as_ref()
+        .filter(|webhook| !webhook.url.starts_with("http://"))
+    {
+        refuse("master_orchestrator.sla.webhook.url".to_owned(), &webhook.url);
     }
     if problems.is_empty() {
         Ok(settings)

@@ -1,5 +1,5 @@
-//! Function `rollback`: takes runs back. What the engine can take back is a failed run (retry) and a task with everything
-//! downstream of it (rerun).
+//! Function `rollback`: takes runs back, or says what that would do. It also starts a failed run again (retry) and does a task
+//! with everything downstream of it again (rerun).
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use orchestrator_functions::api::{Api, TAKING_BACK};

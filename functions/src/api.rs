@@ -22,7 +22,7 @@ pub struct Api {
 }
 
 /// What takes runs back: the operations of the rollback function.
-pub const TAKING_BACK: &[Operation] = &[Operation::RetryRun, Operation::RerunTask];
+pub const TAKING_BACK: &[Operation] = &[Operation::RollbackRun, Operation::RetryRun, Operation::RerunTask];
 
 impl Api {
     /// All operations, or only some of them; then there is nothing under the others' paths.
@@ -57,15 +57,10 @@ impl Api {
 
     /// What this function cannot do although the API has it.
     fn refuse(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Problem> {
-        if self.operations.is_some() && path.ends_with("/rollback") {
-            let detail = "this host cannot take a run back to a checkpoint (do a task and everything downstream of it again: POST /runs/RUN/tasks/TASK/rerun)";
-            return Some(Problem::new(Code::Unsupported, detail));
-        }
         // Unknown paths and methods are the API's own affair.
         let operation = route::find(method, path).ok()?.route.operation;
         if self.operations.is_some_and(|own| !own.contains(&operation)) {
-            let detail =
-                "this function only retries runs and reruns tasks (send the request to the function intake)";
+            let detail = "this function only takes runs back: rollback, retry, rerun (send the request to the function intake)";
             return Some(Problem::new(Code::NoRoute, detail));
         }
         let wants_stream = headers

@@ -68,6 +68,7 @@ pub async fn handle(
         }
     }
     let runs: Vec<(RunId, Vec<usize>)> = runs.into_iter().collect();
+    let _gathering = (runs.len() > 1).then(|| function.engine.ports().sender.gather());
     for runs in runs.chunks(RUNS_AT_ONCE) {
         let turns = runs.iter().map(async |(run, indexes)| {
             let of_run = indexes.iter().map(|index| &deliveries[*index]);

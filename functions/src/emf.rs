@@ -7,18 +7,10 @@ use orchestrator_core::time::Timestamp;
 use orchestrator_engine::metrics::{Durations, Snapshot};
 use serde_json::{Map, Value, json};
 
-/// Namespace of the metrics.
-pub const NAMESPACE: &str = "MasterOrchestrator";
+use crate::metrics::NAMESPACE;
 
-/// Prints what has been counted.
-pub fn print(function: &str, counted: &Snapshot, now: Timestamp) {
-    if let Some(line) = line(function, counted, now) {
-        // Not through the log's layers: CloudWatch wants the object as it is.
-        println!("{line}");
-    }
-}
-
-fn line(function: &str, counted: &Snapshot, now: Timestamp) -> Option<Value> {
+/// What has been counted, as a line; `None` when nothing was.
+pub fn line(stack: &str, function: &str, counted: &Snapshot, now: Timestamp) -> Option<Value> {
     let mut numbers: Vec<(String, &str, Value)> = Vec::new();
     let mut count = |name: String, count: u64| {
         if count > 0 {
@@ -48,13 +40,6 @@ fn line(function: &str, counted: &Snapshot, now: Timestamp) -> Option<Value> {
     count("JournalConflicts".to_owned(), counted.journal.conflicts);
     count("FailedTurns".to_owned(), counted.journal.failed_turns);
     count("SweptRuns".to_owned(), counted.journal.swept_runs);
-    if counted.journal.sweeps > 0 {
-        numbers.push((
-            "SweepLag".to_owned(),
-            "Milliseconds",
-            json!(counted.journal.sweep_lag_ms),
-        ));
-    }
     for (name, times) in [
         ("QueueTime", &counted.tasks.queue_seconds),
         ("RunTime", &counted.tasks.run_seconds),
@@ -74,9 +59,10 @@ fn line(function: &str, counted: &Snapshot, now: Timestamp) -> Option<Value> {
         "_aws".to_owned(),
         json!({
             "Timestamp": now.0,
-            "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [["Function"]], "Metrics": metrics}],
+            "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [["Stack", "Function"]], "Metrics": metrics}],
         }),
     );
+    line.insert("Stack".to_owned(), json!(stack));
     line.insert("Function".to_owned(), json!(function));
     // Rules are many: they are in the line for queries of the log, not metrics of their own.
     if !counted.decisions.by_rule.is_empty() {
@@ -120,7 +106,7 @@ mod tests {
     #[test]
     fn what_happened_is_a_metric_and_what_did_not_is_left_out() {
         let now = Timestamp(1_763_836_461_007);
-        assert_eq!(line("decision", &Snapshot::default(), now), None);
+        assert_eq!(line("dev", "decision", &Snapshot::default(), now), None);
         let mut counted = Snapshot::default();
         counted.tasks.by_status.insert("SUCCESS".to_owned(), 3);
         counted.decisions.by_outcome.insert("allow".to_owned(), 4);
@@ -131,7 +117,7 @@ mod tests {
             p95: None,
             buckets: vec![(Some(0.5), 2), (Some(1.0), 2), (Some(5.0), 3), (None, 3)],
         };
-        let line = line("task_events", &counted, now).unwrap();
+        let line = line("dev", "task_events", &counted, now).unwrap();
         assert_eq!(
             (&line["TasksSuccess"], &line["DecisionsAllow"]),
             (&json!(3), &json!(4))

@@ -5,7 +5,7 @@
 //! - [`job_changes`]: ends of AWS Batch jobs (task_events)
 //! - [`sweep`]: runs that are due, leases that are left over (sla_sweep)
 //! - [`api`]: requests of the HTTP API (intake, rollback), with [`gateway`] for their form and [`identity`] for who asks
-//! - [`log`]: JSON lines; [`telemetry`]: spans and metrics
+//! - [`log`]: JSON lines; [`telemetry`]: spans and metrics; [`metrics`]: lines that become metrics
 //!
 //! What a function is told and answers is in `events/`, with a sample of each kind.
 
@@ -17,6 +17,7 @@ mod hop;
 pub mod identity;
 pub mod job_changes;
 pub mod log;
+pub mod metrics;
 pub mod start;
 pub mod sweep;
 pub mod telemetry;

@@ -12,6 +12,7 @@ use orchestrator_engine::engine::Engine;
 use orchestrator_engine::trace;
 use tracing::Instrument;
 
+use crate::metrics::Metrics;
 use crate::telemetry::{Invocation, Telemetry, Trigger};
 
 /// Why a function cannot start; Lambda shows it and tries again with a new process.
@@ -30,6 +31,8 @@ pub struct Function {
     pub check_interval_ms: u64,
     /// Who watches.
     pub telemetry: Telemetry,
+    /// What CloudWatch is told.
+    pub metrics: Metrics,
 }
 
 impl Function {
@@ -66,6 +69,7 @@ impl Function {
             config: Arc::new(config),
             intake,
             check_interval_ms,
+            metrics: Metrics::from_env(),
         })
     }
 
@@ -84,6 +88,8 @@ impl Function {
         let done = work(&invocation).instrument(span).await;
         let counts = self.engine.ports().clients.meter.counts();
         tracing::debug!(target: "meter", ?counts, "paid for so far");
+        let counted = self.engine.telemetry().metrics.drain();
+        self.metrics.counted(&self.telemetry.function, &counted);
         self.telemetry.end(invocation, trigger, context).await;
         done
     }

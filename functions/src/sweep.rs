@@ -77,6 +77,7 @@ pub async fn handle(
         granted = leases.granted,
         "swept"
     );
+    function.metrics.sweep_lag(lag_ms);
     if cause == Cause::Schedule {
         call_again(function).await?;
     }

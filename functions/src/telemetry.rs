@@ -1,4 +1,4 @@
-//! What a function tells about its invocations: spans, and metrics in CloudWatch's embedded format.
+//! What a function tells about its invocations: spans.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,6 @@ use orchestrator_engine::trace::{
     Context, Propagators, Sink, Span, SpanId, SpanKind, Tracer, Value, export, ids, xray,
 };
 
-use crate::emf;
 use crate::gateway::GatewayRequest;
 
 /// Watches the invocations of this process.
@@ -26,7 +25,8 @@ pub struct Telemetry {
     /// Watches the engine.
     pub engine: observe::Telemetry,
     traces: Option<Arc<Traces>>,
-    function: Arc<str>,
+    /// Name of the function.
+    pub function: Arc<str>,
     is_warm: Arc<AtomicBool>,
 }
 
@@ -163,7 +163,6 @@ impl Telemetry {
             });
         }
         let now = SystemClock.now();
-        emf::print(&self.function, &self.engine.metrics.drain(), now);
         if let Some(traces) = &self.traces {
             traces.flush(now).await;
         }

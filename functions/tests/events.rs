@@ -6,6 +6,8 @@ use std::path::Path;
 use aws_lambda_events::sqs::SqsEvent;
 use orchestrator_aws::messages::wire;
 use orchestrator_aws::payloads::Reference;
+use orchestrator_engine::api::route;
+use orchestrator_functions::api::TAKING_BACK;
 use orchestrator_functions::gateway::GatewayRequest;
 use orchestrator_functions::identity::Identities;
 use orchestrator_functions::job_changes::{DETAIL_TYPE, JobEvent};
@@ -63,6 +65,21 @@ fn requests_are_read_and_say_who_asks() {
         let path = request.uri().path();
         let is_open = ["/healthz", "/openapi.json"].contains(&path) || path.ends_with("/events");
         assert!(is_known || is_open, "{name}: nobody asks for {path}");
+    }
+}
+
+#[test]
+fn requests_go_to_the_function_that_serves_them() {
+    for function in ["intake", "rollback"] {
+        for (name, event) in samples(function) {
+            let request: GatewayRequest = serde_json::from_value(event).expect("a request");
+            let request = request.into_http().expect("a request");
+            // There are samples of paths that do not exist.
+            if let Ok(found) = route::find(request.method(), request.uri().path()) {
+                let takes_back = TAKING_BACK.contains(&found.route.operation);
+                assert_eq!(takes_back, function == "rollback", "{name}");
+            }
+        }
     }
 }
 

@@ -20,6 +20,7 @@ NO_RESOURCES = {
 # Names that end in an asterisk, and why the rest cannot be known.
 PREFIXES = {
     "/payloads/*": "objects",
+    "/checkpoints/*": "objects",
     "/blobs/*": "objects",
     ":job/*": "ids of jobs",
     "-tasks-*": "queues of agents that are added later",

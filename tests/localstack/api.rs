@@ -13,9 +13,7 @@ pub const LOCAL: &str = "local";
 impl Deployment {
     /// Sends a request as an operator.
     pub async fn ask(&self, request: &Request<'_>) -> Reply {
-        let claims = json!({"sub": LOCAL, "groups": format!("[{OPERATORS}]")});
-        self.ask_as(request, json!({"jwt": {"claims": claims, "scopes": null}}))
-            .await
+        self.ask_as(request, operator()).await
     }
 
     /// Sends a request as a client.
@@ -26,7 +24,7 @@ impl Deployment {
 
     /// Sends a request with what the authorizer has found out; null: nothing.
     pub async fn ask_as(&self, request: &Request<'_>, authorizer: Value) -> Reply {
-        let answer = self.call("intake", &event(request, authorizer)).await;
+        let answer = self.call(self.api, &event(request, authorizer)).await;
         reply(&answer.unwrap_or_else(|error| panic!("{request:?}: {error}")))
     }
 
@@ -66,6 +64,12 @@ impl Deployment {
     }
 }
 
+/// What the authorizer says about an operator.
+pub fn operator() -> Value {
+    let claims = json!({"sub": LOCAL, "groups": format!("[{OPERATORS}]")});
+    json!({"jwt": {"claims": claims, "scopes": null}})
+}
+
 /// The request as API Gateway delivers it.
 pub fn event(request: &Request<'_>, authorizer: Value) -> Value {
     let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
@@ -102,7 +106,8 @@ pub fn event(request: &Request<'_>, authorizer: Value) -> Value {
     event
 }
 
-fn reply(answer: &Value) -> Reply {
+/// The answer as it goes over the network.
+pub fn reply(answer: &Value) -> Reply {
     let status = answer["statusCode"]
         .as_u64()
         .and_then(|code| code.try_into().ok());

@@ -2,7 +2,7 @@
 //!
 //! The emulator's Batch is a stand-in of ours: see `infra/localstack/emulator/batch_job.py`.
 
-use aws_sdk_batch::types::{ContainerProperties, JobDefinitionType, KeyValuePair};
+use aws_sdk_batch::types::{ContainerProperties, JobDefinitionType, JobStatus, KeyValuePair};
 use emulator::PACKAGES;
 use orchestrator_aws::env;
 use serde_json::{Value, json};
@@ -31,9 +31,10 @@ tasks:
 ";
 
 /// A deployment whose GPU tasks are jobs of this definition.
-async fn deploy(environment: &[(&str, &str)], command: &[&str]) -> Deployment {
+pub async fn deploy(environment: &[(&str, &str)], command: &[&str]) -> Deployment {
     let target = json!({"gpu": {"queue": "gpu", "definition": "gpu"}}).to_string();
     let deployment = Deployment::new(Wanted {
+        agents: &["noop"],
         environment: vec![(env::BATCH, target)],
         ..Wanted::default()
     })
@@ -89,6 +90,40 @@ async fn deploy(environment: &[(&str, &str)], command: &[&str]) -> Deployment {
         .await
         .expect("a target");
     deployment
+}
+
+/// The id of the job that runs, once one does.
+pub async fn running(deployment: &Deployment) -> String {
+    eventually("a job runs", async || {
+        let request = deployment.world.clients.batch.list_jobs().job_queue("gpu");
+        let jobs = request
+            .job_status(JobStatus::Running)
+            .send()
+            .await
+            .expect("a list of jobs");
+        jobs.job_summary_list
+            .unwrap_or_default()
+            .into_iter()
+            .find_map(|job| job.job_id)
+    })
+    .await
+}
+
+/// Why a job was terminated, once it is.
+pub async fn terminated(deployment: &Deployment, job: &str) -> String {
+    eventually("the job is terminated", async || {
+        let request = deployment.world.clients.batch.describe_jobs().jobs(job);
+        let job = request
+            .send()
+            .await
+            .expect("a job")
+            .jobs
+            .unwrap_or_default()
+            .pop()?;
+        let is_over = job.status == Some(JobStatus::Failed) && job.is_terminated == Some(true);
+        is_over.then(|| job.status_reason.unwrap_or_default())
+    })
+    .await
 }
 
 async fn attempts(deployment: &Deployment, run: &str) -> Vec<(Value, Value, Value)> {

@@ -7,7 +7,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::{Environment, FunctionCode, FunctionResponseType, Runtime, State};
+use aws_sdk_lambda::types::{
+    Environment, FunctionCode, FunctionResponseType, LogType, Runtime, State, TracingConfig, TracingMode,
+};
 use aws_sdk_sqs::types::QueueAttributeName;
 use emulator::{PACKAGES, place};
 use orchestrator_aws::env;
@@ -19,7 +21,7 @@ use crate::world::World;
 /// How long anything that has to happen may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Deliveries before a message goes to the dead letters.
-const RECEIVES_MAX: u32 = 4;
+const RECEIVES_MAX: u32 = 8;
 /// Seconds until a message of a function that died comes again.
 const VISIBILITY_SECONDS: u32 = 4;
 /// The group of operators in tokens.
@@ -38,6 +40,9 @@ pub struct Wanted<'a> {
     pub timeout_seconds: i32,
     /// Whether nothing is delivered to the functions: the test calls them itself.
     pub is_manual: bool,
+    /// Whether requests of the test are answered by a function of their own, without `environment`: what it puts between the
+    /// functions and AWS does not concern the test.
+    pub has_observer: bool,
 }
 
 /// Functions with everything they need.
@@ -48,6 +53,8 @@ pub struct Deployment {
     pub lambda: aws_sdk_lambda::Client,
     /// Dead letters of `decisions` and of `task-events`.
     pub dead_letters: [String; 2],
+    /// The function that answers requests of the test.
+    pub api: &'static str,
 }
 
 impl Deployment {
@@ -59,11 +66,22 @@ impl Deployment {
             world,
             lambda,
             dead_letters: Default::default(),
+            api: "intake",
         };
         deployment.create_queues(wanted.agents).await;
         let environment = deployment.environment(&wanted).await;
         for name in ["intake", "decision", "task_events", "sla_sweep", "rollback"] {
-            deployment.create_function(name, &environment, &wanted).await;
+            deployment
+                .create_function(name, name, &environment, &wanted)
+                .await;
+        }
+        if wanted.has_observer {
+            let mut environment = environment;
+            environment.retain(|name, _| wanted.environment.iter().all(|(own, _)| own != name));
+            deployment.api = "observer";
+            deployment
+                .create_function(deployment.api, "intake", &environment, &wanted)
+                .await;
         }
         let config = deployment.world.config.clone();
         if !wanted.is_manual {
@@ -153,9 +171,17 @@ impl Deployment {
             .collect()
     }
 
-    async fn create_function(&self, name: &str, environment: &BTreeMap<String, String>, wanted: &Wanted<'_>) {
+    async fn create_function(
+        &self,
+        name: &str,
+        program: &str,
+        environment: &BTreeMap<String, String>,
+        wanted: &Wanted<'_>,
+    ) {
         let variables = environment.clone().into_iter().collect();
-        let zip = FunctionCode::builder().zip_file(Blob::new(package(name))).build();
+        let zip = FunctionCode::builder()
+            .zip_file(Blob::new(package(program)))
+            .build();
         let timeout_seconds = match wanted.timeout_seconds {
             0 => 60,
             seconds => seconds,
@@ -167,6 +193,8 @@ impl Deployment {
             .role("arn:aws:iam::000000000000:role/function")
             .memory_size(256)
             .timeout(timeout_seconds)
+            // Every call to AWS says which invocation makes it.
+            .tracing_config(TracingConfig::builder().mode(TracingMode::Active).build())
             .environment(Environment::builder().set_variables(Some(variables)).build())
             .send()
             .await
@@ -203,6 +231,20 @@ impl Deployment {
             None => Ok(answer),
             Some(kind) => Err(format!("{kind}: {answer}")),
         }
+    }
+
+    /// Calls a function and gives what it has logged meanwhile.
+    pub async fn log_of_call(&self, function: &str, event: &Value) -> String {
+        let payload = Blob::new(serde_json::to_vec(event).expect("plain data"));
+        let request = self.lambda.invoke().function_name(function).payload(payload);
+        let output = request
+            .log_type(LogType::Tail)
+            .send()
+            .await
+            .expect("a function can be called");
+        let log = output.log_result.expect("the log was asked for");
+        let log = aws_smithy_types::base64::decode(log).expect("the log is in base 64");
+        String::from_utf8(log).expect("the log is text")
     }
 
     /// The bodies of everything in a queue of dead letters.

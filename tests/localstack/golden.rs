@@ -106,7 +106,9 @@ fn plain(value: &Value, text: &impl Fn(&str) -> String) -> Value {
             let kept = fields.iter().filter(|(name, _)| !PLACES.contains(&name.as_str()));
             let field = |(name, value): (&String, &Value)| {
                 let value = match name.as_str() {
-                    "duration_ms" | "queued_ms" | "elapsed_ms" => json!("TIME"),
+                    "duration_ms" | "queued_ms" | "elapsed_ms" | "redo_ms" => json!("TIME"),
+                    // It stands for a plan of one run.
+                    "plan_token" => json!("TOKEN"),
                     _ => plain(value, text),
                 };
                 (name.clone(), value)
@@ -210,6 +212,17 @@ async fn every_route_gives_the_same_answer_on_both_hosts() {
     both.same(&post("{run}/cancel").json(r#"{"reason": "enough"}"#))
         .await;
     both.same(&get("{run}")).await;
+    let back = |body| post("{run}/rollback").json(body);
+    let preview = both.same(&back(r#"{"steps": 1, "dry_run": true}"#)).await;
+    assert_eq!(
+        (&preview.body["applied"], &preview.body["plan"]["reopens"]),
+        (&json!(false), &json!(true))
+    );
+    both.same_status(&back(r#"{"steps": 1, "reason": "once more", "fresh": true}"#))
+        .await;
+    let list = both.same(&get("{run}/rollbacks")).await;
+    assert_eq!(list.body["rollbacks"][0]["reason"], "once more");
+    both.same(&post("{run}/cancel")).await;
     both.same(&post("/policy/explain?task=ask").yaml(WORKFLOW)).await;
     both.same(&post("/workflows?mode=plan").yaml(WORKFLOW)).await;
     let stale = r#"{"type": "TASK_STARTED", "epoch": 1, "attempt": 1, "token": "no"}"#;
@@ -231,6 +244,7 @@ async fn refusals_are_the_same_on_both_hosts() {
     let post = |path| Request::new("POST", path);
     let get = |path| Request::new("GET", path);
     let key = || post("/workflows").header("idempotency-key", "k");
+    let back = |body| post("{run}/rollback").json(body);
     let cases = [
         (get("/nothing"), 404),
         (get("/runs/../../etc/passwd"), 404),
@@ -248,6 +262,13 @@ async fn refusals_are_the_same_on_both_hosts() {
         (post("{run}/cancel"), 409),
         (post("{run}/retry"), 409),
         (post("{run}/tasks/a/approve"), 409),
+        (back(r#"{"steps": 0, "reason": "r"}"#), 400),
+        (back(r#"{"steps": 1}"#), 400),
+        (back(r#"{"reason": "r"}"#), 400),
+        (back(r#"{"steps": 1, "to_task": "a", "reason": "r"}"#), 400),
+        (back(r#"{"steps": 1, "reason": "r", "plan_token": "x"}"#), 400),
+        (back(r#"{"steps": 2, "reason": "r"}"#), 409),
+        (back(r#"{"tasks": ["b"], "reason": "r"}"#), 404),
         (Request::new("PATCH", "{run}").json(r#"{"priority": 11}"#), 400),
         (Request::new("PATCH", "{run}").json("{}"), 400),
         (post("{run}/cancel").json(r#"{"why": 1}"#), 400),
@@ -273,6 +294,13 @@ async fn refusals_are_the_same_on_both_hosts() {
         let seen = both.same(&request).await;
         assert_eq!(seen.status, status, "{request:?}: {seen:?}");
         assert_eq!(seen.kind.as_deref(), Some("application/problem+json"));
+    }
+    let moved = back(r#"{"steps": 1, "reason": "r", "plan_token": "00112233445566778899"}"#);
+    for seen in both.send(&moved).await {
+        assert_eq!(
+            (seen.status, &seen.body["code"]),
+            (409, &json!("rollback.plan-changed"))
+        );
     }
     let [first, again, other] = [key().yaml(done), key().yaml(done), key().yaml(WORKFLOW)];
     let mut statuses = Vec::new();
@@ -341,7 +369,10 @@ async fn clients_see_their_own_runs_and_the_gateway_says_who_they_are() {
     let back = format!("{run}/rollback");
     for (request, code) in [
         (Request::new("POST", &take_back), "run.not-retryable"),
-        (Request::new("POST", &back), "host.unsupported"),
+        (
+            Request::new("POST", &back).json(r#"{"steps": 9, "dry_run": true}"#),
+            "rollback.too-many-steps",
+        ),
         (Request::new("GET", &run), "request.no-route"),
     ] {
         let event = crate::api::event(&request, claims.clone());

@@ -8,10 +8,12 @@
 //! - [`agents`]: agents that take tasks from queues
 //! - [`api`]: requests to the function `intake`
 //! - [`proxy`]: what goes wrong between a function and AWS
+//! - [`storm`]: all of it at once, as [`judge`] decides
 
 mod agents;
 mod api;
 mod deployment;
+mod judge;
 mod proxy;
 mod workflows;
 #[expect(dead_code, reason = "the tests of the adapters use more of it")]
@@ -23,5 +25,7 @@ mod examples;
 mod faults;
 mod golden;
 mod pools;
+mod rollback;
+mod storm;
 mod sweep;
 mod telemetry;

@@ -1,10 +1,13 @@
 //! What goes wrong between a function and AWS: a proxy that decides about every call.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A call on its way.
 pub struct Call<'a> {
@@ -12,6 +15,8 @@ pub struct Call<'a> {
     pub target: &'a str,
     /// Its body.
     pub body: &'a str,
+    /// The invocation that makes it: empty for functions that are not traced.
+    pub invocation: &'a str,
 }
 
 /// What becomes of a call.
@@ -27,6 +32,10 @@ pub enum Fate {
     Unanswered,
     /// It gets nowhere, and nobody says so.
     Stuck,
+    /// Its process ends, before it goes through.
+    KilledBefore,
+    /// Its process ends, after it has gone through.
+    KilledAfter,
 }
 
 /// Time a call gets nowhere: longer than any function that is to die of it may take.
@@ -73,6 +82,7 @@ fn pass(mut client: TcpStream, upstream: &str, judge: &dyn Fn(&Call<'_>) -> Fate
     let call = Call {
         target: header("x-amz-target"),
         body: &text,
+        invocation: header("x-amzn-trace-id"),
     };
     match judge(&call) {
         Fate::Through => client.write_all(&forward(&head, &body, upstream)?),
@@ -85,6 +95,11 @@ fn pass(mut client: TcpStream, upstream: &str, judge: &dyn Fn(&Call<'_>) -> Fate
             thread::sleep(STUCK);
             Ok(())
         }
+        Fate::KilledBefore => end_process(&client),
+        Fate::KilledAfter => {
+            forward(&head, &body, upstream)?;
+            end_process(&client)
+        }
         Fate::Refused(code) => {
             let body = format!("{{\"__type\":\"com.amazonaws#{code}\",\"message\":\"refused by the test\"}}");
             let answer = format!(
@@ -95,6 +110,38 @@ fn pass(mut client: TcpStream, upstream: &str, judge: &dyn Fn(&Call<'_>) -> Fate
             client.write_all(answer.as_bytes())
         }
     }
+}
+
+/// Ends the process at the other end as the loss of its machine would. Where it is out of reach, because the functions run in
+/// containers, it waits for an answer until its time is over.
+fn end_process(client: &TcpStream) -> std::io::Result<()> {
+    let killed = owner(client.peer_addr()?.port()).and_then(|pid| kill_process(pid, Signal::KILL).ok());
+    if killed.is_none() {
+        thread::sleep(STUCK);
+    }
+    Ok(())
+}
+
+/// The process on this machine that has a connection from this port.
+fn owner(port: u16) -> Option<Pid> {
+    let connections = fs::read_to_string("/proc/net/tcp").ok()?;
+    let local = format!(":{port:04X}");
+    let inode = connections.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields.get(1)?.ends_with(&local).then(|| fields.get(9).copied())?
+    })?;
+    let socket = format!("socket:[{inode}]");
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let mut ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let has_it = |id: &i32| {
+        let files = fs::read_dir(format!("/proc/{id}/fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
+        targets.any(|target| target.as_os_str() == socket.as_str())
+    };
+    ids.find(has_it).and_then(Pid::from_raw)
 }
 
 fn read(client: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {

@@ -163,3 +163,38 @@ fn an_attempt_that_is_no_longer_the_live_one_is_stopped_when_it_reports() {
     assert!(!is_alive(&child), "its child goes on");
     assert_eq!(place.task()["checkpoint"], Value::Null);
 }
+
+#[test]
+fn files_that_do_not_travel_are_reported() {
+    let place = Place::new();
+    let save = r#"cd "$ORCHESTRATOR_CHECKPOINT_DIR"; echo w > weights; echo 1 > checkpoint.json; exit 75"#;
+    let (code, said) = end(place.exec(&place.envelope(1), save, None));
+    assert_eq!(code, Some(1), "{said}");
+    let path = format!("/runs/{}/events", place.run);
+    let events = Request::new("GET", &path).send(&place.server.endpoint).json();
+    let events = events["events"].as_array().expect("events").clone();
+    let rejected = events.iter().find(|event| event["type"] == "CHECKPOINT_REJECTED");
+    let reason = rejected.expect("it is recorded")["reason"]
+        .as_str()
+        .unwrap_or_default();
+    assert!(
+        reason.starts_with("'weights' is not saved: agent exec keeps only 'checkpoint.json'"),
+        "{reason}"
+    );
+
+    let mut second = place.envelope(2);
+    assert_eq!(second["checkpoint"], json!(1));
+    let files = json!({"list": "0".repeat(64), "count": 1, "bytes": 1});
+    let by = |attempt: u32| json!({"epoch": 1, "attempt": attempt, "saved_at": "2026-01-06T00:00:00Z"});
+    let (mut first, mut before) = (by(2), by(1));
+    first["files"] = files;
+    before["value"] = json!({"fold": 1});
+    second["checkpoints"] = json!([first, before]);
+    second["checkpoint"] = json!({"fold": 2});
+    let tell = r#"
+        cat "$ORCHESTRATOR_CHECKPOINT_DIR/checkpoint.json" > "$ORCHESTRATOR_OUTPUT"
+        grep -q '"checkpoint_problem":"the files of the last checkpoint are with the host' "$ORCHESTRATOR_ENVELOPE""#;
+    let (code, said) = end(place.exec(&second, tell, None));
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(place.task()["output"], json!({"fold": 1}));
+}

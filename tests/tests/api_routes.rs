@@ -169,6 +169,29 @@ fn every_route_answers_as_documented() {
     let view = caller.json("/runs/{run}", &Request::new("GET", &run));
     assert_eq!(view["cancelled"], json!({"by": "local", "reason": "enough"}));
 
+    let back = format!("{run}/rollback");
+    let back = Request::new("POST", &back).json(r#"{"steps": 1, "reason": "once more"}"#);
+    let answer = caller.json("/runs/{run}/rollback", &back);
+    assert_eq!(
+        (&answer["applied"], &answer["rollback"], &answer["run"]["status"]),
+        (&json!(true), &json!(1), &json!("RUNNING"))
+    );
+    let rollbacks = caller.json(
+        "/runs/{run}/rollbacks",
+        &Request::new("GET", &format!("{run}/rollbacks")),
+    );
+    assert_eq!(
+        (
+            &rollbacks["rollbacks"][0]["reason"],
+            &rollbacks["rollbacks"][0]["plan"]
+        ),
+        (&json!("once more"), &answer["plan"])
+    );
+    caller.json(
+        "/runs/{run}/cancel",
+        &Request::new("POST", &format!("{run}/cancel")),
+    );
+
     let explained = caller.json(
         "/policy/explain",
         &Request::new("POST", "/policy/explain?task=ask").yaml(WORKFLOW),

@@ -147,6 +147,7 @@ impl Names {
         let is_hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         match text.bytes().take_while(|byte| is_hexadecimal(*byte)).count() {
             12 => return (12, "VERSION".to_owned()),
+            20 => return (20, "TOKEN".to_owned()),
             32 => return (32, "TRACE".to_owned()),
             _ => {}
         }
@@ -265,4 +266,9 @@ fn where_the_time_of_a_run_went_is_drawn() {
 #[test]
 fn a_held_run_is_operated_without_a_server() {
     check("operations");
+}
+
+#[test]
+fn a_model_that_is_not_good_enough_is_taken_back_as_previewed_and_goes_on_from_its_checkpoint() {
+    check("rollback");
 }

@@ -6,7 +6,7 @@ use emulator::{Emulator, PACKAGES};
 
 use crate::counts::{Counts, of_unittest};
 use crate::report::{Report, Step};
-use crate::run::{cargo, in_foreground, program, quietly, root};
+use crate::run::{cargo, in_foreground, or_complain, program, quietly, root};
 use crate::verbs;
 
 /// `cargo xtask emulator`.
@@ -97,11 +97,4 @@ fn serve() -> Result<(), String> {
     // Ctrl-C ends this process; the emulator notices that by itself.
     emulator.wait();
     Err("the emulator ended".to_owned())
-}
-
-fn or_complain(result: Result<(), String>) -> bool {
-    if let Err(problem) = &result {
-        eprintln!("error: {problem}");
-    }
-    result.is_ok()
 }

@@ -18,6 +18,9 @@ const VARIANTS: [(&str, &[&str], i32); 3] = [
     ("penguins", &["--input", "test_fraction=1.5"], 1),
 ];
 
+/// Examples that fail as they are, because that is where their story begins; a golden transcript tells the rest of it.
+const FAILING: [&str; 1] = ["rollback"];
+
 /// Runs every folder of `examples` that has a workflow, and the variants.
 pub fn run() -> Step {
     let mut step = Step {
@@ -26,7 +29,12 @@ pub fn run() -> Step {
         output: String::new(),
     };
     for folder in folders() {
-        example(&folder, &[], 0, &mut step);
+        example(
+            &folder,
+            &[],
+            i32::from(FAILING.contains(&folder.as_str())),
+            &mut step,
+        );
     }
     for (folder, options, status) in VARIANTS {
         example(folder, options, status, &mut step);

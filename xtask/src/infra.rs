@@ -1,5 +1,6 @@
 //! The templates of the AWS host: linters, and rules no linter knows. `infra/checks` has them.
 
+use std::env::consts::ARCH;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -9,13 +10,20 @@ use emulator::python::Environment;
 use crate::counts::Counts;
 use crate::emulator::unittest;
 use crate::report::{Report, Step};
-use crate::run::{is_there, program, quietly, root, target};
+use crate::run::{in_foreground, is_there, program, quietly, root, target};
 
 /// The linters. Apart from the emulator's environment: they ask for other versions of what both use.
 const LINTERS: Environment = Environment {
     name: "infra",
     requirements: "infra/checks/requirements.txt",
     remedy: "cargo xtask infra",
+};
+
+/// What `sam build` needs besides SAM.
+const CARGO_LAMBDA: Environment = Environment {
+    name: "cargo-lambda",
+    requirements: "infra/cargo-lambda.txt",
+    remedy: "cargo xtask sam",
 };
 
 /// Every template; `infra/templates.py` has the same list.
@@ -33,6 +41,40 @@ pub fn verb() -> bool {
     report.step("infrastructure", lint);
     report.step("inclusion by CDK", cdk);
     report.finish()
+}
+
+/// `cargo xtask sam`: `sam build`, for the machine it runs on, with the compiler of this machine instead of Zig.
+pub fn build() -> Result<(), String> {
+    let mut folders = Vec::new();
+    for environment in [LINTERS, CARGO_LAMBDA] {
+        let python = environment.install()?;
+        folders.push(python.parent().expect("a program lies in a folder").to_owned());
+    }
+    let sam = folders[0].join("sam");
+    folders.extend(std::env::split_paths(
+        &std::env::var_os("PATH").unwrap_or_default(),
+    ));
+    let path = std::env::join_paths(folders).map_err(|error| error.to_string())?;
+    let architecture = match ARCH {
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let mut build = program(sam);
+    build
+        .args(["build", "--template-file", TEMPLATES[0]])
+        .arg("--build-dir")
+        .arg(target().join("sam"))
+        .arg("--cache-dir")
+        .arg(target().join("sam-cache"))
+        .args(["--parameter-overrides", &format!("Architecture={architecture}")])
+        .env("PATH", path)
+        .env("CARGO_LAMBDA_COMPILER", "cargo")
+        .env("SAM_CLI_TELEMETRY", "0")
+        .env("AWS_DEFAULT_REGION", "us-east-1");
+    match in_foreground(&mut build) {
+        true => Ok(()),
+        false => Err("SAM did not build the functions; what went wrong is above".to_owned()),
+    }
 }
 
 /// Runs all linters. Installs them on first use, which takes minutes; after that it takes ten seconds, and none while nothing

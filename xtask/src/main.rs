@@ -11,6 +11,7 @@
 //! - [`examples`]: the examples, end to end
 //! - [`emulator`]: the emulator of AWS: installing, testing, serving
 //! - [`infra`]: linters of the templates of the AWS host
+//! - [`release`]: sizes and start-up of the functions
 //! - [`verbs`]: the other verbs
 
 mod counts;
@@ -18,6 +19,7 @@ mod emulator;
 mod examples;
 mod infra;
 mod licences;
+mod release;
 mod report;
 mod run;
 mod suite;
@@ -44,7 +46,10 @@ Usage: cargo xtask VERB [OPTIONS]
   emulator --install         makes the emulator's Python environment in the target folder, for tests that start one
   emulator --self-test       tests the emulator's own code
   cost [--max-tasks N]       what tasks cost on AWS, counted on the emulator; runs of up to N tasks (default 1000)
+  faults [--runs N]          lets N runs (default 40) live through every fault at once on the emulator of AWS
+  release                    builds the functions as they are deployed, prints sizes, time to start and memory
   infra                      lints the templates of the AWS host; installs the linters on first use
+  sam                        builds the stack with SAM and cargo-lambda, for the architecture of this machine
   schema [--check]           writes the published schemas in docs/ again; with --check only says whether they differ
   help                       prints this
 
@@ -69,6 +74,9 @@ fn main() -> ExitCode {
         "examples" => verbs::no_options(options).map(|()| verbs::examples()),
         "emulator" => emulator::verb(options),
         "cost" => emulator::cost(options),
+        "faults" => verbs::faults(options),
+        "release" => verbs::no_options(options).map(|()| run::or_complain(release::verb())),
+        "sam" => verbs::no_options(options).map(|()| run::or_complain(infra::build())),
         "infra" => verbs::no_options(options).map(|()| infra::verb()),
         "schema" => verbs::schema(options),
         other => Err(format!("unknown verb '{other}'")),

@@ -44,11 +44,20 @@ pub fn program(name: impl AsRef<OsStr>) -> Command {
 /// Cargo, building into the folder that this program was built into.
 pub fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = program("cargo");
+    // `cargo xtask` describes this package to us. Build scripts that look at that would run again, here and in the next plain `cargo`.
+    let about_us = std::env::vars_os().map(|(name, _)| name);
+    for name in about_us.filter(|name| is_about_a_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
     command
         .args(arguments)
         .env("CARGO_TARGET_DIR", target())
         .env("CARGO_TERM_COLOR", "never");
     command
+}
+
+fn is_about_a_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// Runs a program to its end and keeps what it prints.
@@ -91,4 +100,12 @@ pub fn in_foreground(command: &mut Command) -> bool {
 /// Whether a program can be started at all.
 pub fn is_there(command: &mut Command) -> bool {
     quietly(command).success
+}
+
+/// Whether it worked; says so if not.
+pub fn or_complain(result: Result<(), String>) -> bool {
+    if let Err(problem) = &result {
+        eprintln!("error: {problem}");
+    }
+    result.is_ok()
 }

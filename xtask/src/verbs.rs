@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use emulator::PACKAGES;
+
 use crate::report::Report;
-use crate::run::{cargo, in_foreground, target};
+use crate::run::{cargo, in_foreground, or_complain, target};
 
 /// Tells the tests which `orchestrator` to start, so that they do not build it themselves.
 pub const BINARY: &str = "ORCHESTRATOR_TEST_BINARY";
@@ -55,6 +57,17 @@ pub fn dags(options: &[&str]) -> Result<bool, String> {
         ("ORCHESTRATOR_TEST_WFFORMAT_DIR", from),
     ];
     Ok(optimised_program().is_some_and(|binary| one_test("scientific_dags", &binary, settings)))
+}
+
+/// `faults`: the test of the default suite, with other numbers.
+pub fn faults(options: &[&str]) -> Result<bool, String> {
+    let [runs] = values(options, ["--runs"])?;
+    let mut command = cargo(["test", "--quiet", "--workspace", "--test", "localstack", "--"]);
+    command.args(["storm", "--nocapture"]);
+    if let Some(runs) = runs {
+        command.env("ORCHESTRATOR_TEST_RUNS", runs);
+    }
+    Ok(or_complain(PACKAGES.install().map(drop)) && in_foreground(&mut command))
 }
 
 /// `examples`.

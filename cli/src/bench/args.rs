@@ -18,6 +18,12 @@ pub struct BenchArgs {
     /// Tasks of `process` at a time.
     #[arg(long, default_value_t = 8)]
     pub parallel: u32,
+    /// Tasks of `sweep` with a deadline that is far away; the largest size.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    pub active: u32,
+    /// Tasks of `sweep` that miss their deadline.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub overdue: u32,
     /// How runs are submitted and watched.
     #[arg(long, value_enum, default_value = "process")]
     pub over: Over,
@@ -48,6 +54,8 @@ pub enum Workload {
     Process,
     /// One wide and deep DAG.
     Scale,
+    /// Missed deadlines among many that are not: one line for 10000, 100000, ... active tasks.
+    Sweep,
 }
 
 /// How runs are submitted and watched.

@@ -126,6 +126,7 @@ impl Measured {
 pub(super) struct Io {
     pub written: f64,
     pub passed: f64,
+    pub read: f64,
 }
 
 impl Io {
@@ -135,6 +136,7 @@ impl Io {
         Some(Io {
             written: field(&text, "write_bytes")?,
             passed: field(&text, "wchar")?,
+            read: field(&text, "rchar")?,
         })
     }
 
@@ -142,6 +144,7 @@ impl Io {
         Io {
             written: self.written - before.written,
             passed: self.passed - before.passed,
+            read: self.read - before.read,
         }
     }
 }

@@ -10,11 +10,13 @@ mod embedded;
 mod measure;
 mod peer;
 mod server;
+mod sweep;
 mod traces;
 mod workload;
 
 pub use args::BenchArgs;
 pub use measure::Figures;
+pub use sweep::SweepFigures;
 pub use traces::TraceFigures;
 
 use std::fs;
@@ -87,6 +89,23 @@ pub fn compare_traces(args: &BenchArgs) -> Result<TraceFigures, String> {
     let workflow =
         parsed.map_err(|found| format!("the bench's own document has {} problems", found.len()))?;
     traces::compare(&temporary.0, &plan, &Arc::new(workflow))
+}
+
+/// Measures missed deadlines at 10 000 active tasks, ten times as many, and so on up to what was asked for.
+///
+/// # Errors
+/// When the orchestrator did not do its work; the text says what.
+pub fn sweep(args: &BenchArgs, mut show: impl FnMut(&SweepFigures)) -> Result<(), String> {
+    const FIRST: u32 = 10_000;
+    let mut sizes: Vec<u32> = std::iter::successors(Some(FIRST), |size| size.checked_mul(10))
+        .take_while(|size| *size < args.active)
+        .collect();
+    sizes.push(args.active);
+    for active in sizes {
+        let temporary = Temporary::new(args.dir.as_deref())?;
+        show(&sweep::run(&temporary.0, active, args.overdue)?);
+    }
+    Ok(())
 }
 
 /// The name of a choice on the command line.

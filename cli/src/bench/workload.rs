@@ -36,6 +36,7 @@ pub(super) fn plan(args: &BenchArgs) -> Result<Plan, String> {
         parallel: UNLIMITED,
     };
     Ok(match args.workload {
+        Workload::Sweep => return Err("'sweep' has no runs of its own".to_owned()),
         Workload::Chain => of("chain", 100, 1, layers(&[1; 100], "noop")),
         Workload::Fanout => of("fanout", 502, 1, layers(&[1, 500, 1], "noop")),
         Workload::Diamond => of("diamond", 10, args.runs, layers(&[1, 4, 4, 1], "noop")),

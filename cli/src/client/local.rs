@@ -32,7 +32,7 @@ impl Local {
     /// Answers a request.
     pub fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
         let config = Config::load(&self.global, self.workflow_file.as_deref())?;
-        let prepared = config.prepare(&self.global.data);
+        let prepared = config.prepare(&self.global.data)?;
         match *request.method() {
             Method::GET => self.read(prepared, request),
             _ => self.write(prepared, request),

@@ -13,6 +13,7 @@ use std::time::Duration;
 use orchestrator_core::run::{Failure as TaskFailure, FailureClass, ReportKind};
 use orchestrator_embedded::agents::output::{self, failure};
 use orchestrator_engine::env_vars;
+use orchestrator_engine::views::CheckpointView;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -48,6 +49,8 @@ struct Envelope {
     timeout_seconds: Option<f64>,
     #[serde(default)]
     checkpoint: Option<Value>,
+    #[serde(default)]
+    checkpoints: Vec<CheckpointView>,
 }
 
 /// Does the work and reports it.
@@ -64,6 +67,7 @@ pub fn run(global: &Global, args: &AgentExecArgs, output: &Output) -> Result<Exi
             "the envelope cannot be read: {error} (give it on standard input)"
         ))
     })?;
+    let (envelope, text) = checkpoints::without_files(envelope, text, output);
     let reporter = Arc::new(Reporter {
         client: Client::Remote(Remote::new(endpoint, None)?),
         envelope,
@@ -77,7 +81,10 @@ pub fn run(global: &Global, args: &AgentExecArgs, output: &Output) -> Result<Exi
             ..
         }) => return Err(stale),
         Ok(ended) => {
-            if let Err(error) = checkpoints.forward() {
+            if let Err(error) = checkpoints
+                .forward()
+                .and_then(|()| checkpoints.tell_what_is_left(&files))
+            {
                 output.note(&format!("error: the last checkpoint is lost: {}", error.message));
             }
             outcome(&ended, &files, reporter.envelope.timeout_seconds)

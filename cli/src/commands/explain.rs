@@ -3,6 +3,7 @@
 use orchestrator_engine::views::{ChoiceView, ExplainView};
 
 use super::get::attempts_table;
+use super::sla::deadline_table;
 use crate::args::{Global, TaskArgs};
 use crate::client::{Client, task_path};
 use crate::exit::{Exit, Failure};
@@ -34,6 +35,10 @@ fn show(explanation: &ExplainView, page: &mut Page) {
     if let Some(choice) = &explanation.choice {
         page.gap();
         show_choice(choice, page);
+    }
+    if !explanation.deadlines.is_empty() {
+        page.gap();
+        page.table(&deadline_table(&explanation.deadlines));
     }
     if !explanation.attempts.is_empty() {
         page.gap();

@@ -1,7 +1,9 @@
 //! `get`: a run, or one of its tasks.
 
-use orchestrator_engine::views::{AttemptView, RunView, TaskDetail, TaskView};
+use orchestrator_engine::views::{AttemptView, CheckpointView, RunView, TaskDetail, TaskView, ViolationView};
 
+use super::rollbacks::progress;
+use super::sla::deadline_table;
 use crate::args::{GetArgs, Global};
 use crate::client::{Client, run_path, task_path};
 use crate::exit::{Exit, Failure};
@@ -42,6 +44,10 @@ pub fn show_run(run: &RunView, page: &mut Page) {
         ("workflow", run.workflow.clone()),
         ("status", run.status.to_string()),
         ("cancelled", cancelled.unwrap_or_default()),
+        (
+            "rollback",
+            run.rollback.as_ref().map(progress).unwrap_or_default(),
+        ),
         ("client", run.client_id.clone()),
         (
             "priority",
@@ -54,6 +60,14 @@ pub fn show_run(run: &RunView, page: &mut Page) {
         ("submitted", text::time(run.submitted_at)),
         ("finished", text::maybe_time(run.finished_at)),
         ("time", text::duration(run.duration_ms)),
+        (
+            "deadline",
+            run.deadline
+                .as_ref()
+                .map(|deadline| text::time(deadline.deadline))
+                .unwrap_or_default(),
+        ),
+        ("late", late(run)),
         ("tasks", format!("{}: {}", run.tasks_total, counts.join(", "))),
     ]);
     page.gap();
@@ -142,8 +156,21 @@ fn show_task(detail: &TaskDetail, page: &mut Page) {
             "checkpoint",
             detail.checkpoint.as_ref().map(pretty).unwrap_or_default(),
         ),
+        (
+            "saved",
+            detail
+                .checkpoints
+                .iter()
+                .map(saved)
+                .collect::<Vec<_>>()
+                .join("; "),
+        ),
         ("output", task.output.as_ref().map(pretty).unwrap_or_default()),
     ]);
+    if !detail.deadlines.is_empty() {
+        page.gap();
+        page.table(&deadline_table(&detail.deadlines));
+    }
     if !detail.attempts.is_empty() {
         page.gap();
         page.table(&attempts_table(&detail.attempts));
@@ -173,6 +200,20 @@ pub fn attempts_table(attempts: &[AttemptView]) -> Table {
     table
 }
 
+/// What has missed its deadline and goes on.
+fn late(run: &RunView) -> String {
+    const SHOWN: usize = 5;
+    let one = |late: &ViolationView| {
+        let subject = late.task.as_deref().unwrap_or("the run");
+        format!("{subject} ({}, {})", late.kind.as_str(), late.severity.as_str())
+    };
+    let mut shown: Vec<String> = run.violations.iter().take(SHOWN).map(one).collect();
+    if run.violations.len() > SHOWN {
+        shown.push(format!("{} more", run.violations.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
 fn object(value: &serde_json::Value) -> String {
     let pairs = value.as_object().into_iter().flatten();
     let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}={value}")).collect();
@@ -182,4 +223,14 @@ fn object(value: &serde_json::Value) -> String {
 fn pretty(value: &serde_json::Value) -> String {
     let text = serde_json::to_string_pretty(value).expect("values are plain data");
     text::printable(&text)
+}
+
+/// A checkpoint, in words.
+fn saved(checkpoint: &CheckpointView) -> String {
+    let CheckpointView { epoch, attempt, .. } = checkpoint;
+    let size = match checkpoint.files {
+        Some(files) => format!("{} files, {} bytes", files.count, files.bytes),
+        None => "a value".to_owned(),
+    };
+    format!("{size}, by epoch {epoch}, attempt {attempt}")
 }

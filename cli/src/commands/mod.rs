@@ -13,8 +13,11 @@ mod plan;
 mod policy_explain;
 mod policy_test;
 mod pools;
+mod rollback;
+mod rollbacks;
 mod run;
 mod serve;
+mod sla;
 mod stats;
 mod submission;
 mod submit;
@@ -49,8 +52,11 @@ pub fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Verb::Pause(args) => operate::on_run(&global, &args, "pause", output),
         Verb::Resume(args) => operate::on_run(&global, &args, "resume", output),
         Verb::Retry(args) => operate::on_run(&global, &args, "retry", output),
+        Verb::Rollback(args) => rollback::run(&global, &args, output),
+        Verb::Rollbacks(args) => rollbacks::run(&global, &args, output),
         Verb::Priority(args) => operate::priority(&global, &args, output),
         Verb::Pools => pools::run(&global, output),
+        Verb::Sla(args) => sla::run(&global, &args, output),
         Verb::Stats => stats::run(&global, output),
         Verb::Policy(PolicyVerb::Explain(args)) => policy_explain::run(&global, &args, output),
         Verb::Policy(PolicyVerb::Test(args)) => policy_test::run(&global, &args, output),

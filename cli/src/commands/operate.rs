@@ -81,7 +81,7 @@ fn show_task(client: &Client, run: &str, view: &TaskView, output: &Output) -> Re
 }
 
 /// Without a process that works on the data directory the word is recorded, and nothing follows yet.
-fn remind(client: &Client, has_ended: bool, output: &Output) {
+pub fn remind(client: &Client, has_ended: bool, output: &Output) {
     if matches!(client, Client::Local(_)) && !has_ended {
         output.note(
             "note: no process works on this data directory; 'orchestrator serve' goes on with its runs",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http::Request;
+use orchestrator_core::ids::RunId;
 use orchestrator_core::run::RunStatus;
 use orchestrator_embedded::DataDir;
 use orchestrator_engine::api::events::Feed;
@@ -40,7 +41,7 @@ pub fn run(global: &Global, args: &RunArgs, output: &Output) -> Result<Exit, Fai
         let Client::Remote(remote) = &client else {
             unreachable!("an owned data directory is reached over HTTP")
         };
-        return follow_remote(&client, remote, &submitted, output);
+        return follow_remote(&client, remote, submitted.id, 0, output);
     }
     let config = Config::load(global, Some(&args.submission.file))?;
     let runtime = host::runtime()?;
@@ -73,10 +74,19 @@ fn run_here(
     for warning in &submitted.warnings {
         output.note(&format!("{}:{warning}", submission.file));
     }
-    let run = submitted.id.to_string();
-    let board = Board::new(&get_here(runtime, host, &run)?);
     announce(&submitted, quiet, output);
-    let feed = Feed::of(submitted.id);
+    follow_here(runtime, host, Feed::of(submitted.id), quiet, output)
+}
+
+fn follow_here(
+    runtime: &Runtime,
+    host: &Host,
+    feed: Feed,
+    quiet: bool,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let run = feed.run().to_string();
+    let board = Board::new(&get_here(runtime, host, &run)?);
     let events = runtime.block_on(async { source_here(host, feed) });
     match runtime.block_on(follow::follow(events, board, output, quiet))? {
         Ended::RunEnded => finish(&get_here(runtime, host, &run)?, output),
@@ -84,17 +94,46 @@ fn run_here(
     }
 }
 
-/// Follows a run on a server.
+/// Goes on with a run of the client's and follows it to its end, from after an append on: on the server, or in this process.
+pub fn go_on(
+    global: &Global,
+    client: &Client,
+    run: RunId,
+    after: u64,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    if let Client::Remote(remote) = client {
+        return follow_remote(client, remote, run, after, output);
+    }
+    let config = Config::load(global, None)?;
+    let runtime = host::runtime()?;
+    let host = runtime.block_on(Host::start(global, config, host::Listen::Private))?;
+    host.tell_recovered(output);
+    let goes_on = host.backend().orchestrator().recovered().runs.contains(&run);
+    let result = match goes_on {
+        true => follow_here(&runtime, &host, Feed::after(run, after), false, output),
+        false => Err(Failure::new(
+            Exit::Refused,
+            format!("run {run} cannot go on here (give --config with the agents it began with)"),
+        )),
+    };
+    runtime.block_on(host.tell_unfinished(output));
+    runtime.block_on(host.stop());
+    result
+}
+
+/// Follows a run on a server, from after an append on.
 pub fn follow_remote(
     client: &Client,
     remote: &Remote,
-    submitted: &SubmittedView,
+    run: RunId,
+    after: u64,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let run = submitted.id.to_string();
+    let run = run.to_string();
     output.note(&format!("run {run} on {}", remote.endpoint()));
     let board = Board::new(&client.get::<RunView>(&run_path(&run, "?tasks_limit=10000"))?);
-    let mut reader = remote.events(&run_path(&run, "/events"), 0)?;
+    let mut reader = remote.events(&run_path(&run, "/events"), after)?;
     let (sender, events) = mpsc::channel(EVENTS_BUFFERED);
     std::thread::spawn(move || {
         loop {

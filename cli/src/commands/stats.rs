@@ -31,6 +31,11 @@ pub fn run(global: &Global, output: &Output) -> Result<Exit, Failure> {
             ("time in queue", times(&stats.counted.tasks.queue_seconds)),
             ("time at work", times(&stats.counted.tasks.run_seconds)),
             ("traces", traces(&stats.telemetry)),
+            ("late now", stats.sla.active.to_string()),
+            (
+                "attempts in time",
+                format!("{} of {}", stats.sla.within, stats.sla.attempts),
+            ),
             (
                 "peak memory",
                 stats.memory_peak_bytes.map(text::bytes).unwrap_or_default(),

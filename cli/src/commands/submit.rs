@@ -21,7 +21,7 @@ pub fn run(global: &Global, args: &SubmitArgs, output: &Output) -> Result<Exit, 
         output.note(&format!("{}:{warning}", submission.file));
     }
     match (&client, args.follow) {
-        (Client::Remote(remote), true) => return follow_remote(&client, remote, &submitted, output),
+        (Client::Remote(remote), true) => return follow_remote(&client, remote, submitted.id, 0, output),
         (Client::Local(_), _) => {
             output.note(
                 "note: no process works on this data directory; 'orchestrator serve' goes on with its runs",

@@ -64,7 +64,7 @@ impl Host {
         };
         let listener = TcpListener::bind(wanted).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
-        let prepared = config.prepare(&global.data);
+        let prepared = config.prepare(&global.data)?;
         let takes_up = match listen {
             Listen::Private => TakesUp::SameAgents,
             Listen::Public(..) => TakesUp::KnownAgents,

@@ -68,6 +68,9 @@ class DeployTest(unittest.TestCase):
             ("GET", "/healthz", False, "s-intake", "GET /healthz"),
             ("GET", "/runs/01J/tasks/a", True, "s-intake", "$default"),
             ("POST", "/runs/01J/tasks/a/events", False, "s-intake", "POST /runs/{run}/tasks/{task}/events"),
+            ("GET", "/runs/01J/rollback", True, "s-intake", "$default"),
+            ("POST", "/runs/01J/retry", True, "s-rollback", "POST /runs/{run}/retry"),
+            ("POST", "/runs/01J/tasks/a/rerun", True, "s-rollback", "POST /runs/{run}/tasks/{task}/rerun"),
             ("POST", "/runs/01J/rollback", True, "s-rollback", "POST /runs/{run}/rollback"),
         )
         for method, path, signed, function, route in cases:
@@ -81,6 +84,8 @@ class DeployTest(unittest.TestCase):
         self.assertEqual(environment["ORCHESTRATOR_AGENT_QUEUES"], agents)
         self.assertEqual(environment["ORCHESTRATOR_BATCH"], self.outputs["BatchTargets"])
         self.assertEqual((environment["ORCHESTRATOR_CACHE"], environment["ORCHESTRATOR_CONFIG"]), ("dynamodb", ""))
+        claims = [environment[f"ORCHESTRATOR_{name}_CLAIM"] for name in ("CLIENT", "GROUPS")]
+        self.assertEqual((environment["ORCHESTRATOR_STACK"], claims), ("s", ["sub", "groups"]))
         self.assertEqual(answer["event"]["requestContext"]["authorizer"]["iam"]["accountId"], self.account)
 
     def test_whoever_does_not_say_who_it_is_gets_nowhere(self):
@@ -145,6 +150,8 @@ class DeployTest(unittest.TestCase):
             "Stage": "prod",
             "Authorizer": "JWT",
             "JwtIssuer": "https://issuer.example.com",
+            "ClientClaim": "client_id",
+            "GroupsClaim": "cognito:groups",
             "EnableCache": "true",
             "BatchAgents": "trainer,tester",
             "Operators": "admins",
@@ -159,6 +166,8 @@ class DeployTest(unittest.TestCase):
             "ORCHESTRATOR_CACHE_USER": "t-functions",
             "ORCHESTRATOR_BATCH_AGENTS": "trainer,tester",
             "ORCHESTRATOR_OPERATORS": "admins",
+            "ORCHESTRATOR_CLIENT_CLAIM": "client_id",
+            "ORCHESTRATOR_GROUPS_CLAIM": "cognito:groups",
             "ORCHESTRATOR_CONFIG": f"s3://{outputs['BucketName']}/config/orchestrator.yaml",
         }
         self.assertEqual({name: answer["environment"][name] for name in expected}, expected)

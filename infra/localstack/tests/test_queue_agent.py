@@ -1,8 +1,11 @@
 """The consumer of an agent's queue, on the sample task of events/."""
 
 import json
+import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 import unittest
 from unittest import mock
 
@@ -31,6 +34,7 @@ class QueueAgentTest(unittest.TestCase):
     def setUp(self):
         endpoint = self.emulator.endpoint
         self.account, self.sqs, self.s3 = running.account_and_clients(endpoint, "sqs", "s3")
+        self.bucket = "none"
         self.tasks = self.sqs.create_queue(QueueName="tasks")["QueueUrl"]
         fifo = {"FifoQueue": "true"}
         self.reports = self.sqs.create_queue(QueueName="task-events.fifo", Attributes=fifo)["QueueUrl"]
@@ -40,11 +44,13 @@ class QueueAgentTest(unittest.TestCase):
         self.sqs.send_message(QueueUrl=self.tasks, MessageBody=json.dumps(body or self.envelope))
         session = boto3.Session(aws_access_key_id=self.account, aws_secret_access_key="t", region_name="us-east-1")
         command = ["sh", "-c", source]
-        agent = queue_agent.Agent(self.tasks, self.reports, command, session, endpoint_url=self.emulator.endpoint)
+        agent = queue_agent.Agent(self.tasks, self.reports, self.bucket, command, session, endpoint_url=self.emulator.endpoint)
         self.assertTrue(agent.serve_one())
         self.assertFalse(agent.serve_one(wait_seconds=0), "the task is done")
         messages = self.sqs.receive_message(QueueUrl=self.reports, MaxNumberOfMessages=10)["Messages"]
         said = [json.loads(message["Body"]) for message in messages]
+        for message in messages:
+            self.sqs.delete_message(QueueUrl=self.reports, ReceiptHandle=message["ReceiptHandle"])
         for report in said:
             self.schema.validate(report)
             self.assertEqual(report["token"], self.envelope["token"])
@@ -76,6 +82,36 @@ class QueueAgentTest(unittest.TestCase):
         (said,) = self.work('test $(wc -c < "$ORCHESTRATOR_ENVELOPE") -gt 300000', reference)
         self.assertEqual(said["type"], "TASK_SUCCESS")
 
+    def test_what_the_program_saves_reaches_the_next_attempt(self):
+        self.bucket = f"checkpoints-{self.account}"
+        self.s3.create_bucket(Bucket=self.bucket)
+        save = 'cd "$ORCHESTRATOR_CHECKPOINT_DIR"; echo w > weights; echo \'{"step": 1}\' > checkpoint.json; exit 75'
+        saved, failed = self.work(save)
+        self.assertEqual((saved["type"], saved["checkpoint"], failed["type"]), ("TASK_CHECKPOINT", {"step": 1}, "TASK_FAILURE"))
+        entry = {"epoch": 1, "attempt": 1, "saved_at": "2026-01-06T00:00:00Z", "files": saved["files"]}
+        again = {**self.envelope, "attempt": 2, "checkpoint": saved["checkpoint"], "checkpoints": [entry]}
+        (said,) = self.work('cp "$ORCHESTRATOR_CHECKPOINT_DIR/checkpoint.json" "$ORCHESTRATOR_OUTPUT"', again)
+        self.assertEqual((said["type"], said["output"]), ("TASK_SUCCESS", {"step": 1}))
+
+    def test_in_a_job_it_does_the_one_task_it_was_given(self):
+        environment = {
+            **os.environ,
+            "AWS_ENDPOINT_URL": self.emulator.endpoint,
+            "AWS_ACCESS_KEY_ID": self.account,
+            "AWS_SECRET_ACCESS_KEY": "t",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "ORCHESTRATOR_TASK_EVENTS_QUEUE": self.reports,
+            "ORCHESTRATOR_BUCKET": "none",
+            "ORCHESTRATOR_INPUT": json.dumps(self.envelope),
+        }
+        program = 'echo 7 > "$ORCHESTRATOR_OUTPUT"; echo 1 > "$ORCHESTRATOR_CHECKPOINT_DIR/checkpoint.json"'
+        command = [sys.executable, queue_agent.__file__, "--job", "--", "sh", "-c", program]
+        subprocess.run(command, env=environment, check=True, timeout=running.PATIENCE_SECONDS)
+        messages = self.sqs.receive_message(QueueUrl=self.reports, MaxNumberOfMessages=10)["Messages"]
+        said = [json.loads(message["Body"]) for message in messages]
+        self.assertEqual([report["type"] for report in said], ["TASK_STARTED", "TASK_CHECKPOINT", "TASK_SUCCESS"])
+        self.assertEqual((said[1]["checkpoint"], said[2]["output"]), (1, 7))
+
     def test_a_task_stays_hidden_while_the_program_works(self):
         renewed = []
         keep_hidden = queue_agent.Agent.keep_hidden
@@ -93,8 +129,14 @@ class QueueAgentTest(unittest.TestCase):
         self.assertEqual(said["type"], "TASK_SUCCESS")
         self.assertGreater(len(renewed), 0)
 
-    def test_an_attempt_that_takes_too_long_is_ended_in_silence(self):
-        self.assertEqual(self.work("sleep 100", {**self.envelope, "timeout_seconds": 0.2}), [])
+    def test_an_attempt_that_takes_too_long_is_ended_in_silence_with_all_it_has_started(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pid = pathlib.Path(folder, "pid")
+            # Whoever waits for the output of these tests waits for every program that can still write to it.
+            source = f"sleep 1000 & echo $! > {pid}.new; mv {pid}.new {pid}; wait"
+            self.assertEqual(self.work(source, {**self.envelope, "timeout_seconds": 2}), [])
+            child = int(pid.read_text())
+            running.eventually("the child has ended", lambda: not pathlib.Path(f"/proc/{child}/fd/0").exists())
 
 
 if __name__ == "__main__":

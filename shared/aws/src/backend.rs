@@ -17,7 +17,7 @@ use orchestrator_engine::ports::{Clock, Idempotency, Ports, RateLimits};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::trace::Tracer;
-use orchestrator_engine::views::{LeaseView, PoolList, PoolView};
+use orchestrator_engine::views::{LeaseView, PoolList, PoolView, SlaView};
 
 use crate::clock::SystemClock;
 use crate::host::AwsHost;
@@ -137,6 +137,10 @@ impl Backend for AwsBackend {
     /// Functions come and go, and none knows what the others do: the dashboard adds them up.
     async fn stats(&self) -> Result<Option<Stats>, HostError> {
         Ok(None)
+    }
+
+    async fn sla(&self, client_id: Option<&str>, limit: u32) -> Result<SlaView, HostError> {
+        self.engine.ports().store.sla(client_id, limit, self.now()).await
     }
 
     /// What agents print stays where they run: with their consumer, or in the log group of their job.

@@ -9,7 +9,7 @@ use orchestrator_core::run::Event;
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::EventBus;
 use orchestrator_engine::ports::event_bus::Committed;
-use orchestrator_engine::views::{EventView, Step, event_name};
+use orchestrator_engine::views::{AlertType, AlertView, EventView, Step, event_name};
 use serde_json::{Value, json};
 
 use crate::clock::jitter;
@@ -87,7 +87,7 @@ impl EventBus for Events {
                 PutEventsRequestEntry::builder()
                     .event_bus_name(bus)
                     .source(SOURCE)
-                    .detail_type(event_name(event))
+                    .detail_type(detail_type(event))
                     .resources(format!("run/{}", committed.run))
                     .detail(detail)
                     .build(),
@@ -101,6 +101,11 @@ impl EventBus for Events {
     }
 }
 
+/// Alerts have names of their own; every other event is named as the API names it.
+fn detail_type(event: &Event) -> &'static str {
+    AlertType::of(event).map_or_else(|| event_name(event), AlertType::as_str)
+}
+
 fn is_published(event: &Event, published: PublishedEvents) -> bool {
     match event {
         Event::RunSubmitted(_)
@@ -110,7 +115,12 @@ fn is_published(event: &Event, published: PublishedEvents) -> bool {
         | Event::RunCancelled { .. }
         | Event::RunSucceeded
         | Event::RunFailed
-        | Event::RunReopened { .. } => true,
+        | Event::RunReopened { .. }
+        | Event::RolledBack { .. }
+        | Event::RollbackStopped { .. }
+        | Event::SlaWarned { .. }
+        | Event::SlaBreached { .. }
+        | Event::SlaResolved { .. } => true,
         Event::TaskSucceeded { .. }
         | Event::GroupSucceeded { .. }
         | Event::AttemptFailed { .. }
@@ -132,6 +142,11 @@ fn detail(committed: &Committed<'_>, index: usize, event: &Event) -> Value {
     let mut detail = serde_json::to_value(view).expect("a view is plain data");
     if detail.to_string().len() > DETAIL_BYTES_MAX {
         detail = json!({"seq": committed.seq, "index": index, "type": event_name(event), "truncated": true});
+    }
+    if let Some(alert) = AlertView::of(event, committed.at, committed.state) {
+        detail["alert_id"] = json!(alert.id);
+        detail["client_id"] = json!(alert.client_id);
+        detail["late_ms"] = json!(alert.late_ms);
     }
     detail["run_id"] = json!(committed.run);
     detail["workflow"] = json!(committed.state.workflow.name);

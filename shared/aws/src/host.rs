@@ -141,6 +141,7 @@ impl AwsHost {
             decides_in_turn,
             decisions_max: DECISIONS_MAX,
             ageing_ms: settings.ageing_ms,
+            sla: settings.sla.defaults,
         };
         Ok(Engine::new(
             self,

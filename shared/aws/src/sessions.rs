@@ -88,6 +88,7 @@ mod tests {
             priority: None,
             trace: Default::default(),
             needs_admission: false,
+            sla: Default::default(),
         };
         let definition = Blob {
             hash: [0; 32],

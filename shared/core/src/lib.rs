@@ -9,6 +9,7 @@
 //! - [`run`]: one run of a workflow as an event-sourced aggregate (`decide`, `evolve`, `outstanding`).
 //! - [`policy`]: whether, where and how a task may run (`choose`).
 //! - [`pool`]: concurrency limits across runs.
+//! - [`sla`]: deadlines and alerts.
 //! - [`guard`]: admission of requests.
 //! - [`ids`], [`time`]: the small types everything else uses.
 
@@ -17,5 +18,6 @@ pub mod ids;
 pub mod policy;
 pub mod pool;
 pub mod run;
+pub mod sla;
 pub mod time;
 pub mod workflow;

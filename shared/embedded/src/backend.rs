@@ -17,14 +17,14 @@ use orchestrator_engine::ports::{Clock as _, Idempotency as _, RateLimits as _};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::trace::Tracer;
-use orchestrator_engine::views::{LeaseView, PoolList, PoolView, Replay};
+use orchestrator_engine::views::{LeaseView, PoolList, PoolView, Replay, SlaView};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::agents::files::LogError;
 use crate::clock::SystemClock;
 use crate::exporter::Exporter;
-use crate::host::Change;
+use crate::host::{Change, Watched};
 use crate::orchestrator::Orchestrator;
 use crate::rate_limits::LocalRateLimits;
 use crate::reader::Reader;
@@ -219,8 +219,28 @@ impl Backend for HostBackend {
             counted: orchestrator.counted(),
             cache: BTreeMap::new(),
             pools: pools.iter().map(pool).collect(),
+            sla: self.journal().sla_stats().await?,
             memory_peak_bytes: memory_peak_bytes(),
         }))
+    }
+
+    async fn sla(&self, client_id: Option<&str>, limit: u32) -> Result<SlaView, HostError> {
+        let Watched {
+            at_risk,
+            stalled,
+            agents,
+        } = self
+            .hosted
+            .orchestrator
+            .watch(client_id.map(str::to_owned))
+            .await?;
+        let stored = self.journal().sla(client_id, limit, self.now()).await?;
+        Ok(SlaView {
+            at_risk,
+            stalled,
+            agents,
+            ..stored
+        })
     }
 
     async fn logs(&self, key: AttemptKey, task: &str, bytes_max: u64) -> Result<Option<Logs>, HostError> {
@@ -354,6 +374,13 @@ impl Backend for ReadOnlyBackend {
             what: "the tally of the host",
             detail: "no process works on this data directory (start 'orchestrator serve')".to_owned(),
         })
+    }
+
+    async fn sla(&self, client_id: Option<&str>, limit: u32) -> Result<SlaView, HostError> {
+        let mut view = self.reader.sla(client_id, limit, self.now()).await?;
+        view.note =
+            Some("no process works on this data directory, so nothing is at risk or stalled".to_owned());
+        Ok(view)
     }
 
     async fn logs(&self, key: AttemptKey, task: &str, bytes_max: u64) -> Result<Option<Logs>, HostError> {

@@ -43,7 +43,11 @@ fn with_journal(check: impl FnOnce(&DataDir, &GroupJournal, &StoreIndex)) {
     let temp = tempfile::tempdir().unwrap();
     let dir = DataDir::new(temp.path());
     let store = Rc::new(RefCell::new(Store::open(&dir.database()).unwrap()));
-    check(&dir, &GroupJournal::new(Rc::clone(&store)), &StoreIndex(store));
+    check(
+        &dir,
+        &GroupJournal::new(Rc::clone(&store), Rc::default()),
+        &StoreIndex(store),
+    );
 }
 
 /// Writes as the engine does, and reads as the API does: on connections and threads of its own.

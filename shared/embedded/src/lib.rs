@@ -5,10 +5,11 @@
 //! [`Reader`] reads beside it, or without it. The rules are the engine's and the core's: nothing here decides anything about
 //! a run.
 //!
-//! Reading order: [`Orchestrator`], [`host`], [`sqlite`], [`agents`], [`Reader`], [`DataDir`].
+//! Reading order: [`Orchestrator`], [`host`], [`sqlite`], [`agents`], [`checkpoints`], [`Reader`], [`DataDir`].
 
 pub mod agents;
 mod backend;
+pub mod checkpoints;
 mod clock;
 #[cfg(test)]
 mod contracts;
@@ -20,6 +21,7 @@ mod orchestrator;
 mod rate_limits;
 mod reader;
 pub mod sqlite;
+mod webhook;
 mod workers;
 
 pub use backend::{Changes, HostBackend, ReadOnlyBackend};
@@ -30,3 +32,4 @@ pub use host::{Change, PoolView, Recovered, Stats};
 pub use options::{StartOptions, TakesUp};
 pub use orchestrator::{Orchestrator, StartError};
 pub use reader::Reader;
+pub use webhook::Webhook;

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use orchestrator_core::policy::Policy;
+use orchestrator_core::sla::SlaSpec;
 use orchestrator_engine::settings::{Agent, AttemptLimits};
 use orchestrator_engine::trace::Export;
+
+use crate::webhook::Webhook;
 
 /// What an orchestrator is started with.
 #[derive(Debug, Clone)]
@@ -34,6 +37,10 @@ pub struct StartOptions {
     pub ageing_ms: u64,
     /// How traces are exported; `None`: they are not.
     pub export: Option<Export>,
+    /// Deadlines of runs that are submitted from now on, where their documents say nothing.
+    pub sla: SlaSpec,
+    /// Where alerts are sent.
+    pub webhook: Option<Webhook>,
 }
 
 /// Which of the unfinished runs in the data directory go on.
@@ -60,6 +67,8 @@ impl StartOptions {
             takes_up: TakesUp::KnownAgents,
             ageing_ms: 60_000,
             export: None,
+            sla: SlaSpec::default(),
+            webhook: None,
         }
     }
 }

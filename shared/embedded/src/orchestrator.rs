@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
+use orchestrator_core::sla::SlaSpec;
 use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::metrics::{Metrics, Snapshot};
@@ -19,6 +20,7 @@ use orchestrator_engine::observe::Telemetry;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::{Clock as _, Idempotency};
 use orchestrator_engine::settings;
+use orchestrator_engine::sla::Tallies;
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::trace::{Sink, Tracer};
@@ -34,10 +36,11 @@ use crate::host::journal::GroupJournal;
 use crate::host::pools::LocalPools;
 use crate::host::ports::{Broadcast, EmbeddedPorts, Outbox, StoreIndex};
 use crate::host::sessions::Sessions;
-use crate::host::{self, Change, PoolView, Recovered, Stats};
+use crate::host::{self, Change, PoolView, Recovered, Stats, Watched};
 use crate::options::{StartOptions, TakesUp};
 use crate::reader::Reader;
 use crate::sqlite::{ActiveRun, Store, StoreError};
+use crate::webhook::Outgoing;
 
 /// The orchestrator could not start.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +136,14 @@ impl Orchestrator {
             }
         }
         store.begin_with(agents);
+        let tallies = Tallies::restore(store.tallies()?);
+        let to_send = match options.webhook {
+            Some(_) => {
+                store.send_alerts();
+                store.to_send()?
+            }
+            None => Vec::new(),
+        };
         let setup = Setup {
             data_dir: dir.root().to_owned(),
             runs: dir.runs(),
@@ -153,6 +164,14 @@ impl Orchestrator {
         let metrics = Arc::<Metrics>::default();
         let (sender, receiver) = channel();
         let inbox = Inbox::new(sender);
+        let webhook = options
+            .webhook
+            .map(|webhook| Outgoing::start(webhook, inbox.clone()))
+            .transpose()
+            .map_err(StartError::Thread)?;
+        if let Some(webhook) = &webhook {
+            to_send.into_iter().for_each(|(id, body)| webhook.send(id, body));
+        }
         let (changes, _) = broadcast::channel(CHANGES_MAX);
         let parts = Parts {
             store,
@@ -163,6 +182,9 @@ impl Orchestrator {
             tokens: tokens.clone(),
             runs_per_client: options.runs_per_client,
             ageing_ms: options.ageing_ms,
+            sla: options.sla,
+            tallies,
+            webhook,
             active,
             other_agents,
             telemetry: Telemetry {
@@ -292,6 +314,14 @@ impl Orchestrator {
         self.ask(Input::Stats).await
     }
 
+    /// What the runs of one client in memory tell about deadlines, or those of all.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn watch(&self, client: Option<String>) -> Result<Watched, HostError> {
+        self.ask(|reply| Input::Watch(client, reply)).await
+    }
+
     /// Changes of runs from now on. A subscriber that is too slow misses some and is told so; the journals have them.
     pub fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
@@ -355,6 +385,9 @@ struct Parts {
     tokens: TokenKey,
     runs_per_client: Option<u32>,
     ageing_ms: u64,
+    sla: SlaSpec,
+    tallies: Tallies,
+    webhook: Option<Outgoing>,
     active: Vec<RunId>,
     other_agents: Vec<RunId>,
     telemetry: Telemetry,
@@ -367,14 +400,17 @@ impl Parts {
         let dispatches = self.setup.dispatches;
         let store = Rc::new(RefCell::new(self.store));
         let outbox = Outbox::default();
+        let tallies = Rc::new(RefCell::new(self.tallies));
         let ports = EmbeddedPorts {
-            journal: GroupJournal::new(Rc::clone(&store)),
+            journal: GroupJournal::new(Rc::clone(&store), Rc::clone(&tallies)),
             index: StoreIndex(store),
             pools: LocalPools::new(self.policy.capacities().clone(), self.runs_per_client),
             compute: LocalCompute::new(self.setup, self.inbox, outbox.clone()),
             bus: Broadcast {
                 sender: self.changes,
                 events: Cell::new(0),
+                tallies,
+                webhook: self.webhook,
             },
             clock: SystemClock,
             sessions: Sessions::default(),
@@ -384,6 +420,7 @@ impl Parts {
             decides_in_turn: true,
             decisions_max: DECISIONS_MAX,
             ageing_ms: self.ageing_ms,
+            sla: self.sla,
         };
         let tracer = self.telemetry.tracer.clone();
         let engine = Engine::new(ports, self.policy, self.tokens, options).watched_by(self.telemetry);

@@ -4,15 +4,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use orchestrator_core::ids::RunId;
+use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::journal::{self, Append, StoredAppend};
 use orchestrator_engine::ports::run_index::{RunQuery, RunSummary};
 use orchestrator_engine::ports::{Journal, RunIndex};
+use orchestrator_engine::views::{AgentView, LateView, SlaStats, SlaView};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::agents::files::{Log, LogError, RunFiles};
 use crate::data_dir::DataDir;
+use crate::sqlite::alerts::{self, ListedAlert, Which};
 use crate::sqlite::{Kind, StoreError, read};
 use crate::workers::Workers;
 
@@ -63,6 +66,50 @@ impl Reader {
         let read = move || drop(sender.send(files.log(&task, attempt)));
         self.0.workers.run(read).map_err(|_| LogError::Unavailable)?;
         receiver.await.map_err(unavailable)?
+    }
+
+    /// What is late and how long tasks take, as it was stored last.
+    pub(crate) async fn sla(
+        &self,
+        client: Option<&str>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<SlaView, HostError> {
+        const ACTIVE_MAX: u32 = 200;
+        let client = client.map(str::to_owned);
+        let read = move |connection: &Connection| {
+            let client = client.as_deref();
+            let list = |which, limit| {
+                let rows = alerts::list(connection, which, client, limit)?;
+                let view = |row: ListedAlert| LateView::of(row.alert, row.resolved_at, row.late_ms, now);
+                Ok::<_, rusqlite::Error>(rows.into_iter().map(view).collect())
+            };
+            let tallies = alerts::tallies(connection)?.into_iter();
+            let tallies = tallies.map(|(agent, action, tally)| ((agent, action), tally));
+            Ok(SlaView {
+                active: list(Which::Active, ACTIVE_MAX)?,
+                active_total: alerts::count_active(connection, client)?,
+                at_risk: Vec::new(),
+                stalled: Vec::new(),
+                recent: list(Which::Recent, limit)?,
+                agents: AgentView::all(&tallies.collect()),
+                note: None,
+            })
+        };
+        self.query(read).await.map_err(StoreError::into_host)
+    }
+
+    /// Deadlines in a few numbers, as they were stored last.
+    pub(crate) async fn sla_stats(&self) -> Result<SlaStats, HostError> {
+        let read = |connection: &Connection| {
+            let tallies = alerts::tallies(connection)?;
+            Ok(SlaStats {
+                active: alerts::count_active(connection, None)?,
+                attempts: tallies.iter().map(|(.., tally)| tally.attempts).sum(),
+                within: tallies.iter().map(|(.., tally)| tally.within).sum(),
+            })
+        };
+        self.query(read).await.map_err(StoreError::into_host)
     }
 
     /// Runs a query on one of the connections, on one of the threads.

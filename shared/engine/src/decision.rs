@@ -64,7 +64,7 @@ impl<P: Ports> Engine<P> {
                 epoch: entry.epoch,
                 attempt: entry.attempt + 1,
                 approved: entry.approved,
-                item: entry.child_of.as_ref().map(|child| (&child.item, child.index)),
+                item: state.item_of(node),
                 ..TaskFacts::of(task, &params)
             },
             run: run_facts(state),

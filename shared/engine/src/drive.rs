@@ -20,6 +20,8 @@ use crate::ports::journal::{self, Append, Blob};
 use crate::ports::run_index::RunSummary;
 use crate::ports::{Clock, EventBus, Journal, Messages, Pools, Ports, RunIndex, SessionCache};
 use crate::record;
+use crate::sweep::look_within_ms;
+use crate::views::AlertView;
 use crate::wakes::Wakes;
 
 /// How often a turn is tried again after losing a race.
@@ -278,6 +280,7 @@ impl<P: Ports> Engine<P> {
                 record: record::encode(at, &events),
                 summary: has_new_status.then(|| RunSummary::of(state)),
                 blobs: std::mem::take(&mut session.blobs),
+                alerts: alerts(&events, at, state),
             };
             self.ports
                 .journal()
@@ -310,14 +313,18 @@ impl<P: Ports> Engine<P> {
     /// Asks to be woken when time itself changes the run next, and repairs what a lost message or a crash left behind.
     async fn look_after(&self, session: &mut Session) -> Result<(), Error> {
         let Session { state, now, .. } = &*session;
-        if let Some(at) = session.wakes.due(state, *now)
-            && self.ports.messages().wake(state.id(), at, *now).await?
-        {
-            session.wakes.on_its_way = Some(at);
+        let mut asked = None;
+        for at in session.wakes.due(state, *now) {
+            if self.ports.messages().wake(state.id(), at, *now).await? {
+                asked = Some(at);
+            }
         }
+        let look_at = *now + look_within_ms(state, *now);
+        session.wakes.on_its_way = asked.or(session.wakes.on_its_way);
         if std::mem::take(&mut session.wakes.recovers) {
             let summary = RunSummary::of(&session.state);
-            self.ports.run_index().repair(&summary, session.seq).await?;
+            let index = self.ports.run_index();
+            index.repair(&summary, session.seq, look_at).await?;
         }
         Ok(())
     }
@@ -331,6 +338,7 @@ impl<P: Ports> Engine<P> {
             record: record::encode(session.now, &[]),
             summary: None,
             blobs: Vec::new(),
+            alerts: Vec::new(),
         };
         match self.ports.journal().append(append).await {
             Ok(()) => session.seq += 1,
@@ -345,6 +353,12 @@ impl<P: Ports> Engine<P> {
         }
         Ok(())
     }
+}
+
+/// The alerts among the events of one append.
+fn alerts(events: &[Event], at: Timestamp, state: &RunState) -> Vec<AlertView> {
+    let alert = |event: &Event| AlertView::of(event, at, state);
+    events.iter().filter_map(alert).collect()
 }
 
 /// Debug builds check the invariants of small runs after every turn; large ones are left to the simulator.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::Policy;
+use orchestrator_core::sla::SlaSpec;
 use orchestrator_core::workflow::Workflow;
 
 use crate::error::Error;
@@ -25,7 +26,7 @@ pub struct Engine<P> {
 }
 
 /// How the use cases are combined and bounded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {
     /// Whether decisions are made in the turn that made tasks ready, with one append for both, instead of by a message to
     /// the decision function.
@@ -34,6 +35,8 @@ pub struct Options {
     pub decisions_max: usize,
     /// One point of priority outweighs this much waiting for a pool, milliseconds.
     pub ageing_ms: u64,
+    /// Deadlines of runs that are submitted from now on, where their documents say nothing.
+    pub sla: SlaSpec,
 }
 
 /// Parsed definitions kept per process.

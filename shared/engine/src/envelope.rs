@@ -10,6 +10,8 @@ use orchestrator_core::run::{Carrier, RunState, TaskStatus};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::views::CheckpointView;
+
 /// The envelope. Field order is the order agents see.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Envelope {
@@ -17,7 +19,7 @@ pub struct Envelope {
     pub run_id: RunId,
     /// Name of the workflow.
     pub workflow: String,
-    /// The task, as in `train`, or `train[3]` for an item of a `for_each`.
+    /// The task, as in `train`, `train[3]` for an item of a `for_each`, `undo:train#1` for what a rollback undoes.
     pub task_id: String,
     /// The item of a `for_each`; `null` otherwise.
     pub item: Value,
@@ -43,8 +45,12 @@ pub struct Envelope {
     pub overrides: Overrides,
     /// Longest run time of this attempt, seconds; `null`: unlimited.
     pub timeout_seconds: Option<f64>,
-    /// The last checkpoint the task reported; `null` when there is none.
+    /// What was noted in the checkpoint the attempt starts from; `null` when it starts from nothing.
     pub checkpoint: Option<Arc<Value>>,
+    /// The checkpoint the attempt starts from and the ones before it, newest first.
+    pub checkpoints: Vec<CheckpointView>,
+    /// Why a checkpoint that was saved is not the one the attempt starts from; `null` when all is well.
+    pub checkpoint_problem: Option<String>,
     /// W3C trace context of the attempt: the parent of the agent's own spans.
     pub traceparent: Option<String>,
     /// W3C `tracestate` of the request.
@@ -88,8 +94,8 @@ impl Envelope {
                 state.node(*upstream).status,
             )
         };
-        let (item, item_index) = match &node.child_of {
-            Some(child) => (child.item.clone(), Some(child.index)),
+        let (item, item_index) = match state.item_of(key.node) {
+            Some((item, index)) => (item.clone(), Some(index)),
             None => (Value::Null, None),
         };
         Ok(Envelope {
@@ -108,7 +114,9 @@ impl Envelope {
             upstream: task.depends_on.iter().map(ended).collect(),
             overrides: choice.overrides.clone(),
             timeout_seconds: choice.timeout_ms.map(|millis| millis as f64 / 1000.0),
-            checkpoint: node.checkpoint.clone(),
+            checkpoint: node.checkpoint.as_ref().map(|last| Arc::clone(&last.value)),
+            checkpoints: CheckpointView::newest_first(node.checkpoint.as_deref()),
+            checkpoint_problem: None,
             traceparent: trace.parent,
             tracestate: trace.state,
             baggage: trace.baggage,

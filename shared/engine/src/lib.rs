@@ -26,6 +26,7 @@ pub mod ports;
 pub mod reclaim;
 pub mod record;
 pub mod settings;
+pub mod sla;
 pub mod submit;
 pub mod sweep;
 pub mod token;

@@ -54,6 +54,7 @@ impl<P: Ports> Engine<P> {
             priority: request.priority,
             trace: request.trace,
             needs_admission: request.needs_admission,
+            sla: self.options.sla,
         };
         let definition = Blob {
             hash,

@@ -1,5 +1,7 @@
 //! Use case `sla_sweep`: finds runs that may have lost a message and has them recovered.
 
+use orchestrator_core::ids::RunId;
+use orchestrator_core::run::RunState;
 use orchestrator_core::time::Timestamp;
 
 use crate::engine::Engine;
@@ -13,8 +15,20 @@ use crate::ports::{Clock, Messages, Ports};
 pub const CHECK_FIRST_MS: u64 = 60_000;
 
 /// Longest time between two looks at a run, milliseconds. Shorter than the longest delay of a wake-up, so that a time that
-/// was too far away for one is asked for by a look in between.
-pub const CHECK_LAST_MS: u64 = 600_000;
+/// was too far away for one is asked for by a look in between; and shorter than the default deadline of a task until its
+/// warning, so that such deadlines need neither messages nor looks of their own.
+pub const CHECK_LAST_MS: u64 = 450_000;
+
+/// The longest time until a run is looked at, milliseconds: often enough that every deadline which a turn sets is preceded
+/// by a look, unless it is nearer than [`CHECK_FIRST_MS`]. That look asks for a wake-up where one is needed, so deadlines
+/// cost looks per run, not messages per task.
+pub fn look_within_ms(state: &RunState, now: Timestamp) -> u64 {
+    let usual = usual_look_ms(state.id(), now);
+    match state.soonest_deadline_ms() {
+        Some(soonest) => usual.min(soonest.max(CHECK_FIRST_MS)),
+        None => usual,
+    }
+}
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,7 +61,7 @@ impl<P: Ports> Engine<P> {
                 .await?;
         }
         for run in &due {
-            index.postpone(*run, next_look(*run, now)).await?;
+            index.postpone(*run, now + usual_look_ms(run.run, now)).await?;
         }
         let lag_ms = due.iter().map(|run| now.millis_since(run.at)).max().unwrap_or(0);
         self.telemetry.metrics.swept(due.len(), lag_ms);
@@ -59,7 +73,69 @@ impl<P: Ports> Engine<P> {
     }
 }
 
-fn next_look(due: DueRun, now: Timestamp) -> Timestamp {
-    let age_ms = now.millis_since(due.run.created_at());
-    now + age_ms.clamp(CHECK_FIRST_MS, CHECK_LAST_MS)
+/// Time until the next look at a run of which nothing else is known: as long as it has lived, within bounds.
+fn usual_look_ms(run: RunId, now: Timestamp) -> u64 {
+    let age_ms = now.millis_since(run.created_at());
+    age_ms.clamp(CHECK_FIRST_MS, CHECK_LAST_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use orchestrator_core::run::{Submission, submit};
+    use orchestrator_core::sla::SlaSpec;
+    use orchestrator_core::workflow::{Limits, parse};
+    use serde_json::json;
+
+    use super::*;
+
+    fn state(sla: &serde_json::Value) -> RunState {
+        let tasks = json!([{"id": "t", "agent": "noop", "action": "work", "sla": sla}]);
+        let document = json!({"name": "w", "tasks": tasks}).to_string();
+        let workflow = parse(document.as_bytes(), &Limits::api()).workflow.unwrap();
+        let submission = Submission {
+            run: RunId::from_parts(0, 1),
+            definition: [0; 32],
+            client_id: "c".to_owned(),
+            inputs: Arc::new(json!({})),
+            metadata: Arc::new(json!({})),
+            priority: None,
+            trace: Default::default(),
+            needs_admission: false,
+            sla: SlaSpec::default(),
+        };
+        submit(Arc::new(workflow), Arc::new(submission), Timestamp(0)).0
+    }
+
+    #[test]
+    fn looks_come_often_enough_for_the_shortest_deadline() {
+        let table = [
+            (json!({}), 1_000, 60_000, "a young run"),
+            (json!({}), 100_000, 100_000, "as long as it has lived"),
+            (json!({}), 9_000_000, 450_000, "at most"),
+            (
+                json!({"task_max_seconds": 600}),
+                9_000_000,
+                450_000,
+                "the usual deadline changes nothing",
+            ),
+            (
+                json!({"heartbeat_seconds": 200}),
+                9_000_000,
+                160_000,
+                "its warning comes first",
+            ),
+            (
+                json!({"heartbeat_seconds": 5}),
+                9_000_000,
+                60_000,
+                "shorter ones get a wake-up each",
+            ),
+        ];
+        for (sla, age_ms, expected, case) in table {
+            let now = Timestamp(age_ms);
+            assert_eq!(look_within_ms(&state(&sla), now), expected, "{case}");
+        }
+    }
 }

@@ -60,6 +60,7 @@ fn a_port_fails_exactly_as_often_as_planned() {
         record: vec![1],
         summary: None,
         blobs: Vec::new(),
+        alerts: Vec::new(),
     };
     let lost = FailTimes::new(Call::Append, Fate::LoseAnswer, 1);
     let journal = Faulty::new(MemoryJournal::default(), &lost);

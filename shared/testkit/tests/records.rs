@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use orchestrator_core::ids::{NodeIx, RunId};
 use orchestrator_core::policy::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
+use orchestrator_core::run::rollback::{PlanToken, Request, RolledBack, Target};
 use orchestrator_core::run::{Carrier, Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::sla::{AlertKey, DeadlineKind, Lateness, OnBreach, SlaSpec};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::{OnDenied, ResourceClass};
 use orchestrator_engine::record;
@@ -16,7 +18,7 @@ use serde_json::{Value, json};
 const AT: Timestamp = Timestamp(1_767_656_400_000);
 
 /// Kinds of event that [`event`] makes.
-const KINDS: u64 = 29;
+const KINDS: u64 = 37;
 
 fn text(random: &mut Random) -> String {
     (*random.pick(&["", "me", "ünïcödé 🐧", "a \"quoted\" line\nand another", "x"])).to_owned()
@@ -116,6 +118,27 @@ fn submission(random: &mut Random) -> Submission {
             baggage: random.chance(500).then(|| text(random)),
         },
         needs_admission: random.chance(500),
+        sla: SlaSpec::default(),
+    }
+}
+
+fn rolled_back(random: &mut Random) -> RolledBack {
+    let nodes = |random: &mut Random| (0..random.below(4)).map(|_| NodeIx(small(random))).collect();
+    let target = match random.below(3) {
+        0 => Target::Steps(small(random)),
+        1 => Target::ToTask(NodeIx(small(random))),
+        _ => Target::Tasks(nodes(random)),
+    };
+    RolledBack {
+        by: text(random),
+        reason: text(random),
+        request: Request {
+            target,
+            fresh: random.chance(500),
+        },
+        seeds: nodes(random),
+        token: PlanToken([7; PlanToken::BYTES]),
+        compensations: small(random),
     }
 }
 
@@ -222,7 +245,7 @@ fn event(kind: u64, random: &mut Random) -> Event {
         25 => Event::TaskCancelled { node },
         26 => Event::TaskReset { node },
         27 => Event::GroupReopened { node },
-        _ => {
+        28 => {
             let kind = (*random.pick(&["TASK_SUCCESS", "TASK_FAILURE", "TASK_STARTED"])).to_owned();
             Event::ReportRefused {
                 node,
@@ -231,6 +254,56 @@ fn event(kind: u64, random: &mut Random) -> Event {
                 kind,
             }
         }
+        29 => Event::RunSubmitted(Arc::new(Submission {
+            sla: sla(random),
+            ..submission(random)
+        })),
+        30 => Event::SlaWarned {
+            key: alert_key(random),
+            max_ms: random.bits(),
+            deadline: Timestamp(AT.0 + i64::from(small(random))),
+        },
+        31 => Event::SlaBreached {
+            key: alert_key(random),
+            max_ms: u64::from(small(random)),
+            deadline: Timestamp(AT.0 - i64::from(small(random))),
+            severity: *random.pick(&Lateness::ALL),
+            action: *random.pick(&OnBreach::ALL),
+        },
+        32 => Event::SlaResolved {
+            key: alert_key(random),
+            late_ms: random.bits(),
+        },
+        33 => Event::RolledBack {
+            rollback: Arc::new(rolled_back(random)),
+        },
+        34 => Event::CompensationPlanned {
+            of: node,
+            params: Arc::new(value(random, 2)),
+        },
+        35 => Event::RollbackStopped { node },
+        _ => Event::CompensationWaived { node, by },
+    }
+}
+
+fn alert_key(random: &mut Random) -> AlertKey {
+    AlertKey {
+        node: random.chance(700).then_some(NodeIx(small(random))),
+        epoch: small(random),
+        attempt: small(random),
+        kind: *random.pick(&DeadlineKind::ALL),
+    }
+}
+
+fn sla(random: &mut Random) -> SlaSpec {
+    SlaSpec {
+        task_max_seconds: random.chance(500).then_some(600.0),
+        workflow_max_seconds: random.chance(500).then_some(3_600.5),
+        queue_max_seconds: random.chance(500).then_some(0.001),
+        heartbeat_seconds: random.chance(500).then_some(30.0),
+        warn_percent: random.chance(500).then_some(80),
+        on_breach: random.chance(500).then(|| *random.pick(&OnBreach::ALL)),
+        on_workflow_breach: random.chance(500).then_some(OnBreach::Cancel),
     }
 }
 

@@ -49,7 +49,8 @@ fn the_stack_is_deployed_with_its_parameters_and_says_what_is_missing() {
         functions: &folder,
         parameters: &[("Operators", "admins")],
     };
-    let emulator = Emulator::shared();
+    // One that ends with this test: its program is no function, and the schedule would call it every minute.
+    let emulator = Emulator::start_here(&[]).expect("it is installed");
     let missing = emulator.deploy(stack).expect_err("there is no function");
     assert!(missing.contains("neither intake.zip nor intake"), "{missing}");
 

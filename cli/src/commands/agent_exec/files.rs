@@ -14,6 +14,8 @@ pub(super) struct Files {
     pub envelope: PathBuf,
     pub run_dir: PathBuf,
     pub checkpoints: PathBuf,
+    /// Whether the directory of checkpoints is removed with the attempt.
+    pub drops_checkpoints: bool,
 }
 
 /// A path the surroundings name.
@@ -32,12 +34,13 @@ impl Files {
             std::process::id()
         );
         let directory = std::env::temp_dir().join(name);
+        let checkpoints = path_of(env_vars::ORCHESTRATOR_CHECKPOINT_DIR);
         let files = Files {
+            drops_checkpoints: checkpoints.is_none(),
             output: directory.join("output.json"),
             envelope: directory.join("envelope.json"),
             run_dir: path_of(env_vars::ORCHESTRATOR_RUN_DIR).unwrap_or_else(|| directory.join("run")),
-            checkpoints: path_of(env_vars::ORCHESTRATOR_CHECKPOINT_DIR)
-                .unwrap_or_else(|| directory.join("checkpoints")),
+            checkpoints: checkpoints.unwrap_or_else(|| directory.join("checkpoints")),
             directory,
         };
         let make = || -> std::io::Result<()> {

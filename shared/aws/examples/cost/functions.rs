@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message as Delivery};
+use futures_util::future::join_all;
 use orchestrator_aws::env::PublishedEvents;
 use orchestrator_aws::meter::Counts;
 use orchestrator_aws::pools::UNLIMITED;
@@ -98,8 +99,12 @@ impl Functions {
                 let message = self.world.queues().read(delivery.body.unwrap()).await.unwrap();
                 by_run.entry(message.run).or_default().push(message.body);
             }
-            for (run, bodies) in by_run {
-                self.process.handle(run, &bodies).await.unwrap();
+            let _gathering = (by_run.len() > 1).then(|| self.process.ports().sender.gather());
+            let turns = by_run
+                .iter()
+                .map(|(run, bodies)| self.process.handle(*run, bodies));
+            for turn in join_all(turns).await {
+                turn.unwrap();
             }
             self.invoked(begin);
         }

@@ -1,4 +1,13 @@
 //! Sending to queues in batches, with every entry's own outcome looked at.
+//!
+//! A call costs the same with one message as with ten. While a function works on several runs at a time, what their turns send
+//! to the same queue at nearly the same time is sent together.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +18,7 @@ use aws_sdk_sqs::types::{
     SendMessageBatchRequestEntry,
 };
 use orchestrator_engine::trace::{Context, xray};
+use tokio::sync::oneshot;
 
 use crate::clock::jitter;
 use crate::fault::{Fault, Kind};
@@ -25,6 +35,8 @@ const BATCH_BYTES_MAX: usize = 256 * 1024;
 const TRIES_MAX: u32 = 5;
 /// Longest wait before the second try, milliseconds; doubles with every try.
 const BACKOFF_MS: u64 = 50;
+/// How long the first message waits for those of other turns.
+const GATHERED: Duration = Duration::from_millis(5);
 
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +60,33 @@ pub struct Sender {
     meter: Meter,
     /// Whether X-Ray is told too; shared by all clones.
     tells_xray: Arc<AtomicBool>,
+    gathered: Arc<Gathered>,
+}
+
+/// What turns of this process are about to send.
+#[derive(Debug, Default)]
+struct Gathered {
+    /// Functions that work on several runs now.
+    gathering: AtomicUsize,
+    /// By queue.
+    parcels: Mutex<BTreeMap<String, Vec<Parcel>>>,
+}
+
+/// What one turn sends to a queue, and who waits for it to be sent.
+#[derive(Debug)]
+struct Parcel {
+    messages: Vec<Outgoing>,
+    sent: oneshot::Sender<Result<(), Fault>>,
+}
+
+/// As long as this lives, what is sent to one queue at nearly the same time is sent together.
+#[derive(Debug)]
+pub struct Gathering(Arc<Gathered>);
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        self.0.gathering.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Sender {
@@ -57,6 +96,7 @@ impl Sender {
             client,
             meter,
             tells_xray: Arc::default(),
+            gathered: Arc::default(),
         }
     }
 
@@ -65,12 +105,70 @@ impl Sender {
         self.tells_xray.store(true, Ordering::Relaxed);
     }
 
+    /// For whoever is going to work on several runs at a time.
+    pub fn gather(&self) -> Gathering {
+        self.gathered.gathering.fetch_add(1, Ordering::Relaxed);
+        Gathering(Arc::clone(&self.gathered))
+    }
+
     /// Sends the messages, in order within a group. Entries that were refused for a reason that may pass are sent again,
     /// and only those.
     ///
     /// # Errors
     /// When some are not known to have been sent.
     pub async fn send(&self, queue_url: &str, messages: Vec<Outgoing>) -> Result<(), Fault> {
+        if messages.is_empty() || self.gathered.gathering.load(Ordering::Relaxed) == 0 {
+            return self.send_now(queue_url, messages).await;
+        }
+        let (sent, outcome) = oneshot::channel();
+        let is_first = {
+            let mut parcels = self
+                .gathered
+                .parcels
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let parcels = parcels.entry(queue_url.to_owned()).or_default();
+            parcels.push(Parcel { messages, sent });
+            parcels.len() == 1
+        };
+        if is_first {
+            // Not part of this turn: others wait for it even if this one is given up.
+            tokio::spawn(self.clone().send_gathered(queue_url.to_owned()));
+        }
+        outcome.await.unwrap_or_else(|_| {
+            Err(Fault {
+                kind: Kind::Transient,
+                detail: "the messages were gathered and not sent".to_owned(),
+            })
+        })
+    }
+
+    async fn send_gathered(self, queue_url: String) {
+        tokio::time::sleep(GATHERED).await;
+        let parcels = {
+            let mut parcels = self
+                .gathered
+                .parcels
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            parcels.remove(&queue_url).unwrap_or_default()
+        };
+        let all = parcels.iter().flat_map(|parcel| parcel.messages.iter().cloned());
+        let outcome = self.send_now(&queue_url, all.collect()).await;
+        let is_somebodys =
+            outcome.as_ref().is_err_and(|fault| fault.kind == Kind::Fatal) && parcels.len() > 1;
+        for mut parcel in parcels {
+            let outcome = match is_somebodys {
+                // What is wrong with the messages of one run is not the fault of the others.
+                true => self.send_now(&queue_url, mem::take(&mut parcel.messages)).await,
+                false => outcome.clone(),
+            };
+            // Its turn may have been given up.
+            let _ = parcel.sent.send(outcome);
+        }
+    }
+
+    async fn send_now(&self, queue_url: &str, messages: Vec<Outgoing>) -> Result<(), Fault> {
         for batch in batches(messages) {
             self.send_batch(queue_url, batch).await?;
         }

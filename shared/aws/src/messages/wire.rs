@@ -18,7 +18,9 @@
 use std::sync::Arc;
 
 use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
-use orchestrator_core::run::{Failure, Progress, Report, ReportKind};
+use orchestrator_core::run::{
+    Failure, NewFiles, Progress, RejectedCheckpoint, Report, ReportKind, SavedFiles,
+};
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::api::reports::ReportBody;
 use orchestrator_engine::ports::messages::{Body, Candidates, Message, Said};
@@ -209,7 +211,17 @@ enum WireKind {
     #[serde(rename = "TASK_PROGRESS")]
     Progress { progress: Arc<Progress> },
     #[serde(rename = "TASK_CHECKPOINT")]
-    Checkpoint { checkpoint: Arc<Value> },
+    Checkpoint {
+        checkpoint: Arc<Value>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<SavedFiles>,
+    },
+    #[serde(rename = "TASK_CHECKPOINT_REJECTED")]
+    CheckpointRejected {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<SavedFiles>,
+        reason: String,
+    },
     #[serde(rename = "TASK_SUCCESS")]
     Success {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -239,6 +251,15 @@ impl WireReport {
             },
             ReportKind::Checkpoint(checkpoint) => WireKind::Checkpoint {
                 checkpoint: Arc::clone(checkpoint),
+                files: None,
+            },
+            ReportKind::FilesSaved(saved) => WireKind::Checkpoint {
+                checkpoint: Arc::new(saved.value.clone()),
+                files: Some(saved.files),
+            },
+            ReportKind::CheckpointRejected(rejected) => WireKind::CheckpointRejected {
+                files: rejected.files,
+                reason: rejected.reason.clone(),
             },
             ReportKind::Success { started_at, output } => WireKind::Success {
                 started_at_ms: *started_at,
@@ -260,7 +281,20 @@ impl WireReport {
         let kind = match self.kind {
             WireKind::Started => ReportKind::Started,
             WireKind::Progress { progress } => ReportKind::Progress(progress),
-            WireKind::Checkpoint { checkpoint } => ReportKind::Checkpoint(checkpoint),
+            WireKind::Checkpoint {
+                checkpoint,
+                files: None,
+            } => ReportKind::Checkpoint(checkpoint),
+            WireKind::Checkpoint {
+                checkpoint,
+                files: Some(files),
+            } => {
+                let value = Arc::unwrap_or_clone(checkpoint);
+                ReportKind::FilesSaved(Arc::new(NewFiles { files, value }))
+            }
+            WireKind::CheckpointRejected { files, reason } => {
+                ReportKind::CheckpointRejected(Arc::new(RejectedCheckpoint { files, reason }))
+            }
             WireKind::Success {
                 started_at_ms,
                 output,

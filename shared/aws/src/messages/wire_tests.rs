@@ -1,6 +1,6 @@
 //! Messages as text.
 
-use orchestrator_core::run::FailureClass;
+use orchestrator_core::run::{ContentId, FailureClass};
 use serde_json::json;
 
 use super::*;
@@ -35,10 +35,23 @@ fn every_message_is_read_back() {
         percent: Some(12.5),
         message: None,
     };
+    let files = SavedFiles {
+        list: ContentId::of(b"list"),
+        count: 2,
+        bytes: 1 << 40,
+    };
     let kinds = [
         ReportKind::Started,
         ReportKind::Progress(Arc::new(progress)),
         ReportKind::Checkpoint(Arc::new(json!({"at": 3}))),
+        ReportKind::FilesSaved(Arc::new(NewFiles {
+            files,
+            value: Value::Null,
+        })),
+        ReportKind::CheckpointRejected(Arc::new(RejectedCheckpoint {
+            files: Some(files),
+            reason: "a byte differs".to_owned(),
+        })),
         ReportKind::Success {
             started_at: Some(Timestamp(12)),
             output: Some(Arc::new(json!({"rows": 1.5, "none": null}))),

@@ -71,6 +71,7 @@ impl Journal for Store {
             record,
             summary,
             blobs,
+            alerts,
         } = append;
         for blob in blobs {
             self.keep(blob.hash, &blob.bytes).await.map_err(unavailable)?;
@@ -124,6 +125,7 @@ impl Journal for Store {
         {
             tracing::warn!(run_id = %run, %fault, "the index does not show yet that the run has ended; the sweep will repair it");
         }
+        self.list_alerts(&alerts).await;
         Ok(())
     }
 

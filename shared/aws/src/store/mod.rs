@@ -9,6 +9,7 @@
 //! There are no snapshots: a process that has loaded a run reads only what was appended since. Reading 10 000 tasks'
 //! journal from the start costs about 600 read units and three pages, once per process.
 
+mod alerts;
 mod blobs;
 mod due;
 mod journal;

@@ -1,14 +1,17 @@
 //! The index of runs.
 
 use orchestrator_core::ids::RunId;
+use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::HostError;
-use orchestrator_engine::ports::RunIndex;
+use orchestrator_engine::ports::due_index::{DueIndex as _, DueRun};
 use orchestrator_engine::ports::run_index::{RunQuery, RunSummary};
+use orchestrator_engine::ports::{Clock as _, RunIndex};
 
-use super::summary::{self, CLIENT, Moment, STATUS, WORKFLOW};
+use super::summary::{self, CLIENT, DUE_AT, Moment, STATUS, WORKFLOW};
 use super::{Store, of_index};
+use crate::clock::SystemClock;
 use crate::fault::Fault;
-use crate::table::item::{Item, Value, text, text_of};
+use crate::table::item::{Item, Value, text, text_of, time_of};
 use crate::table::keys::{CLIENTS, Key, PK, SK, run_partition};
 use crate::table::{BY_CLIENT, Query};
 
@@ -40,13 +43,23 @@ impl RunIndex for Store {
         Ok(runs)
     }
 
-    async fn repair(&self, summary: &RunSummary, seq: u64) -> Result<(), HostError> {
+    async fn repair(&self, summary: &RunSummary, seq: u64, look_at: Timestamp) -> Result<(), HostError> {
         let key = Key::append(summary.run, 1);
-        let item = self.table.get(&key).await.map_err(of_index)?;
-        if item.is_some_and(|item| !summary::shows(&item, summary, seq)) {
+        let Some(item) = self.table.get(&key).await.map_err(of_index)? else {
+            return Ok(());
+        };
+        if !summary::shows(&item, summary, seq) {
             self.show(summary, seq, Moment::After).await.map_err(of_index)?;
         }
-        Ok(())
+        // A sweep that is about to postpone a run it has just had recovered knows nothing of the run: whoever is first wins.
+        let is_overdue = |at: Timestamp| at <= SystemClock.now();
+        match time_of(&item, DUE_AT).map_err(of_index)? {
+            Some(at) if !summary.status.is_terminal() && (at > look_at || is_overdue(at)) => {
+                let due = DueRun { at, run: summary.run };
+                self.postpone(due, look_at).await.map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Keys of the table.
 
 use orchestrator_core::ids::RunId;
+use orchestrator_core::time::Timestamp;
 
 use super::item::{Item, Value};
 
@@ -75,6 +76,26 @@ impl Key {
         Key::new("SECRET", "TASK_TOKENS")
     }
 
+    /// Partition of alerts.
+    pub fn alerts() -> String {
+        "SLA".to_owned()
+    }
+
+    /// A missed deadline of what goes on.
+    pub fn active_alert(about: &str) -> Key {
+        Key::new(Key::alerts(), format!("A#{about}"))
+    }
+
+    /// Before and after every sort key of [`Key::active_alert`].
+    pub fn active_alerts() -> (String, String) {
+        ("A#".to_owned(), "A$".to_owned())
+    }
+
+    /// An alert in the list of the last ones.
+    pub fn recent_alert(at: Timestamp, id: &str) -> Key {
+        Key::new(Key::alerts(), format!("{}#{id}", alert_time(at)))
+    }
+
     /// A cached value.
     pub fn cache(key: &str) -> Key {
         Key::new(format!("CACHE#{key}"), "C")
@@ -87,6 +108,11 @@ impl Key {
             (SK.to_owned(), Value::S(self.sk.clone())),
         ])
     }
+}
+
+/// Where the alerts of a time begin.
+pub fn alert_time(at: Timestamp) -> String {
+    format!("R#{:019}", at.0.max(0))
 }
 
 /// Partition of a run.

@@ -3,6 +3,7 @@
 use crate::world::World;
 use crate::world::network::{Fate, Network, throttled};
 use crate::world::process::{Process, load, submit, task};
+use futures_util::future::join_all;
 use orchestrator_aws::pools::TablePools;
 use orchestrator_aws::table::Table;
 use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
@@ -34,6 +35,7 @@ fn append(run: RunId, seq: u64) -> Append {
         record: vec![1, 2, 3],
         summary: None,
         blobs: Vec::new(),
+        alerts: Vec::new(),
     }
 }
 
@@ -166,6 +168,46 @@ async fn entries_of_a_batch_that_were_refused_are_sent_again_and_only_those() {
     let refused = process.ports().queues.send(vec![message(4)]).await;
     assert!(refused.is_err(), "what the sender got wrong is not sent again");
     assert!(world.messages().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_several_runs_send_at_a_time_is_one_call_and_each_answers_for_its_own_messages() {
+    let mut world = World::new().await;
+    let (network, process) = behind(&mut world).await;
+    let ports = process.ports();
+    let message = |n: u64| Message {
+        run: RunId::from_parts(n, 1),
+        body: Body::Decide(Candidates::Ready),
+    };
+    let send = async |numbers: std::ops::RangeInclusive<u64>| {
+        let turns = numbers.map(|n| ports.queues.send(vec![message(n)]));
+        join_all(turns).await
+    };
+    let calls = || ports.clients.meter.counts().sqs_requests;
+    let before = calls();
+    let gathering = ports.sender.gather();
+    assert!(send(1..=4).await.iter().all(Result::is_ok));
+    assert_eq!(calls() - before, 1, "sent together");
+    assert_eq!(world.messages().await.len(), 4);
+
+    // One of them sends what the queue does not take: first all are refused, then each is tried on its own.
+    let refused = json!({"Successful": [], "Failed": [{"Id": "0", "SenderFault": true, "Code": "InvalidMessageContents"}]});
+    network.next(
+        "SendMessageBatch",
+        vec![Fate::Answer(200, refused.to_string()); 2],
+    );
+    let outcomes = send(5..=7).await;
+    assert_eq!(
+        outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
+        2,
+        "{outcomes:?}"
+    );
+    assert_eq!(world.messages().await.len(), 2);
+
+    drop(gathering);
+    let before = calls();
+    assert!(send(8..=9).await.iter().all(Result::is_ok));
+    assert_eq!(calls() - before, 2, "nobody waits for others who does not gather");
 }
 
 #[tokio::test]

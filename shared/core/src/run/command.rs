@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::checkpoint::{NewFiles, RejectedCheckpoint};
 use super::event::{Failure, Progress};
+use super::rollback::{PlanToken, Request};
 use crate::ids::NodeIx;
 use crate::policy::Choice;
 use crate::pool::LeaseAnswer;
@@ -49,6 +51,17 @@ pub enum Command {
         node: NodeIx,
         /// Who.
         by: String,
+    },
+    /// Take tasks and everything downstream of them back, undoing what they did.
+    Rollback {
+        /// Where it starts.
+        request: Request,
+        /// The plan that was shown; refused if it would not be the one that is applied.
+        token: Option<PlanToken>,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
     },
     /// Allow a task that waits for approval.
     Approve {
@@ -112,6 +125,10 @@ pub enum ReportKind {
     Progress(Arc<Progress>),
     /// The agent saved a checkpoint.
     Checkpoint(Arc<Value>),
+    /// The agent saved a checkpoint that has files.
+    FilesSaved(Arc<NewFiles>),
+    /// A checkpoint is damaged, or could not be made.
+    CheckpointRejected(Arc<RejectedCheckpoint>),
     /// The attempt is done.
     Success {
         /// When it started, for attempts whose start was not reported on its own.
@@ -134,7 +151,8 @@ impl ReportKind {
         match self {
             ReportKind::Started => "TASK_STARTED",
             ReportKind::Progress(_) => "TASK_PROGRESS",
-            ReportKind::Checkpoint(_) => "TASK_CHECKPOINT",
+            ReportKind::Checkpoint(_) | ReportKind::FilesSaved(_) => "TASK_CHECKPOINT",
+            ReportKind::CheckpointRejected(_) => "TASK_CHECKPOINT_REJECTED",
             ReportKind::Success { .. } => "TASK_SUCCESS",
             ReportKind::Failure(_) => "TASK_FAILURE",
         }

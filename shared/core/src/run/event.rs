@@ -5,8 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::checkpoint::{NewFiles, RejectedCheckpoint};
+use super::rollback::RolledBack;
 use crate::ids::{NodeIx, RunId};
 use crate::policy::{Choice, HoldReason};
+use crate::sla::{AlertKey, Lateness, OnBreach, SlaSpec};
 use crate::time::Timestamp;
 
 /// One fact. All events of one append share the append's time.
@@ -37,12 +40,36 @@ pub enum Event {
     RunSucceeded,
     /// Every task ended, at least one badly.
     RunFailed,
-    /// A terminal run goes on: retry or rerun.
+    /// A terminal run goes on: retry, rerun or rollback.
     RunReopened {
         /// Who.
         by: String,
-        /// What was asked: `retry` or `rerun TASK`.
+        /// What was asked: `retry`, `rerun TASK` or `rollback N`.
         reason: String,
+    },
+    /// The run was taken back: tasks that are reset below start over, once what they did is undone.
+    RolledBack {
+        /// Who, what, why.
+        rollback: Arc<RolledBack>,
+    },
+    /// A rollback has to undo a task or an item first; the action is a new node, appended after the existing ones.
+    CompensationPlanned {
+        /// The task or item that is undone.
+        of: NodeIx,
+        /// Parameters of the action, resolved before the output they may refer to is dropped.
+        params: Arc<Value>,
+    },
+    /// An action of a rollback ended without having undone anything: the run is paused. Resumed, it tries again.
+    RollbackStopped {
+        /// The action.
+        node: NodeIx,
+    },
+    /// A person says that what an action could not undo is undone, or need not be.
+    CompensationWaived {
+        /// The action.
+        node: NodeIx,
+        /// Who.
+        by: String,
     },
     /// The run's priority changed; waiting tasks are asked about again.
     RunPriorityChanged {
@@ -118,6 +145,20 @@ pub enum Event {
         /// Where, and whatever the agent noted.
         checkpoint: Arc<Value>,
     },
+    /// The agent saved a checkpoint that has files.
+    TaskFilesSaved {
+        /// The task.
+        node: NodeIx,
+        /// The files, and whatever the agent noted.
+        saved: Arc<NewFiles>,
+    },
+    /// A checkpoint is damaged and will not be used, or could not be made.
+    CheckpointRejected {
+        /// The task.
+        node: NodeIx,
+        /// Which, and why.
+        rejected: Arc<RejectedCheckpoint>,
+    },
     /// The live attempt succeeded.
     TaskSucceeded {
         /// The task.
@@ -181,6 +222,35 @@ pub enum Event {
         /// Kind of report, as in `TASK_SUCCESS`.
         kind: String,
     },
+    /// A deadline comes near.
+    SlaWarned {
+        /// About what.
+        key: AlertKey,
+        /// The limit, milliseconds.
+        max_ms: u64,
+        /// When the time is over.
+        deadline: Timestamp,
+    },
+    /// A deadline was missed.
+    SlaBreached {
+        /// About what.
+        key: AlertKey,
+        /// The limit, milliseconds.
+        max_ms: u64,
+        /// When the time was over.
+        deadline: Timestamp,
+        /// How bad it was when it was noticed.
+        severity: Lateness,
+        /// What was done about it.
+        action: OnBreach,
+    },
+    /// What had missed a deadline has come to an end, or was heard of again.
+    SlaResolved {
+        /// About what.
+        key: AlertKey,
+        /// How late it was, milliseconds.
+        late_ms: u64,
+    },
 }
 
 /// What a client asked for, with everything that is fixed for the life of the run.
@@ -202,6 +272,8 @@ pub struct Submission {
     pub trace: Carrier,
     /// Whether the run has to wait for a place under its client's concurrent-run limit.
     pub needs_admission: bool,
+    /// Deadlines where the workflow and its tasks say nothing: the configuration's at this moment.
+    pub sla: SlaSpec,
 }
 
 /// What a request carries about the trace it is part of, in W3C form. Kept as it came; the engine reads it.

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::checkpoint::{Checkpoint, SavedFiles};
 use super::command::ReportKind;
 use super::event::{Event, FailureClass};
 use super::state::{ChildOf, Group, Node, RunState};
 use super::status::{RunStatus, TaskStatus};
+use super::watch::Violation;
 use crate::ids::{AttemptKey, NodeIx};
 use crate::policy::HoldReason;
+use crate::sla::Stage;
 use crate::time::Timestamp;
 
 impl RunState {
@@ -21,8 +24,14 @@ impl RunState {
                 self.status = RunStatus::Running;
                 self.admitted_at = Some(at);
             }
-            Event::RunPaused { .. } => self.status = RunStatus::Paused,
-            Event::RunResumed { .. } => self.status = RunStatus::Running,
+            Event::RunPaused { .. } | Event::RollbackStopped { .. } => {
+                self.status = RunStatus::Paused;
+                self.clocks_follow_the_run(at);
+            }
+            Event::RunResumed { .. } => {
+                self.status = RunStatus::Running;
+                self.clocks_follow_the_run(at);
+            }
             Event::RunCancelled { by, reason } => {
                 self.cancelled = Some((by.clone(), reason.clone()));
                 self.end(RunStatus::Cancelled, at);
@@ -34,7 +43,11 @@ impl RunState {
                 self.admitted_at.get_or_insert(at);
                 self.finished_at = None;
                 self.cancelled = None;
+                self.run_opens(at);
             }
+            Event::RolledBack { rollback } => self.rolled_back(rollback, at),
+            Event::CompensationPlanned { of, params } => self.compensation_planned(*of, params),
+            Event::CompensationWaived { node, .. } => self.finish(*node, TaskStatus::Success, at),
             Event::RunPriorityChanged { priority, .. } => self.priority = Some(*priority),
             Event::ChoiceMade { choice } => self.choices.push(Arc::clone(choice)),
             Event::TaskReady { node } => self.ready_node(*node, at),
@@ -55,6 +68,7 @@ impl RunState {
                 entry.progress = None;
                 self.enter(*node, TaskStatus::Queued);
                 self.set_due(*node, None);
+                self.attempt_is_queued(*node, at);
             }
             Event::TaskHeld {
                 node,
@@ -69,6 +83,7 @@ impl RunState {
                 entry.full_pools.clone_from(full);
                 self.enter(*node, TaskStatus::Held);
                 self.set_due(*node, *until);
+                self.wait_is_held(*node, *hold, at);
             }
             Event::TaskApproved { node, .. } => {
                 self.nodes[node.index()].approved = true;
@@ -78,10 +93,23 @@ impl RunState {
             Event::TaskProgressed { node, progress } => {
                 self.start(*node, at);
                 self.nodes[node.index()].progress = Some(Arc::clone(progress));
+                self.is_heard_of(*node, at);
             }
             Event::TaskCheckpointed { node, checkpoint } => {
                 self.start(*node, at);
-                self.nodes[node.index()].checkpoint = Some(Arc::clone(checkpoint));
+                self.remember(*node, Arc::clone(checkpoint), None, at);
+                self.is_heard_of(*node, at);
+            }
+            Event::TaskFilesSaved { node, saved } => {
+                self.start(*node, at);
+                self.remember(*node, Arc::new(saved.value.clone()), Some(saved.files), at);
+                self.is_heard_of(*node, at);
+            }
+            Event::CheckpointRejected { node, rejected } => {
+                let last = &mut self.nodes[node.index()].checkpoint;
+                if let (Some(files), Some(checkpoint)) = (rejected.files, &last) {
+                    *last = checkpoint.without(files.list);
+                }
             }
             Event::TaskSucceeded {
                 node,
@@ -108,6 +136,7 @@ impl RunState {
                 entry.losses += u32::from(failure.class == FailureClass::Lost);
                 self.enter(*node, TaskStatus::RetryWait);
                 self.set_due(*node, Some(*retry_at));
+                self.rewatch(Some(*node));
             }
             Event::TaskFailed { node, failure } => {
                 self.fence_unless_reported(*node, failure.class);
@@ -141,19 +170,38 @@ impl RunState {
                     self.index.fenced.remove(&key);
                 }
             }
+            Event::SlaWarned { key, .. } => self.alert_is_raised(*key, Stage::Warned),
+            Event::SlaBreached {
+                key,
+                max_ms,
+                deadline,
+                ..
+            } => {
+                self.alert_is_raised(*key, Stage::Breached);
+                let violation = Violation {
+                    max_ms: *max_ms,
+                    deadline: *deadline,
+                    breached_at: at,
+                };
+                self.index.violations.insert(*key, violation);
+            }
+            Event::SlaResolved { key, .. } => drop(self.index.violations.remove(key)),
         }
     }
 
     fn end(&mut self, status: RunStatus, at: Timestamp) {
         self.status = status;
         self.finished_at = Some(at);
+        self.run_closes(at);
     }
 
     fn ready_node(&mut self, node: NodeIx, at: Timestamp) {
         let entry = &mut self.nodes[node.index()];
         entry.ready_at.get_or_insert(at);
+        let goes_on = entry.status == TaskStatus::Held;
         self.enter(node, TaskStatus::Ready);
         self.set_due(node, None);
+        self.wait_begins(node, goes_on, at);
     }
 
     fn start(&mut self, node: NodeIx, at: Timestamp) {
@@ -164,6 +212,24 @@ impl RunState {
         self.enter(node, TaskStatus::Running);
         let timeout = self.choice_of(node).and_then(|choice| choice.timeout_ms);
         self.set_due(node, timeout.map(|millis| at + millis));
+        self.is_heard_of(node, at);
+    }
+
+    /// Puts a checkpoint of the current attempt in front of the earlier ones. `null` takes them back.
+    fn remember(&mut self, node: NodeIx, value: Arc<Value>, files: Option<SavedFiles>, at: Timestamp) {
+        let entry = &mut self.nodes[node.index()];
+        let checkpoint = Checkpoint {
+            epoch: entry.epoch,
+            attempt: entry.attempt,
+            saved_at: at,
+            value,
+            files,
+            previous: None,
+        };
+        entry.checkpoint = match checkpoint.value.is_null() && files.is_none() {
+            true => None,
+            false => Some(checkpoint.after(entry.checkpoint.as_ref())),
+        };
     }
 
     /// Moves a node to a terminal state and counts it where it counts.
@@ -171,6 +237,7 @@ impl RunState {
         self.nodes[node.index()].finished_at = Some(at);
         self.enter(node, status);
         self.set_due(node, None);
+        self.rewatch(Some(node));
     }
 
     /// Changes the state of a node and every derived count and set with it.
@@ -214,6 +281,9 @@ impl RunState {
             return;
         }
         unstep(&mut self.index.open);
+        if let Some(undo) = entry.undoes.clone() {
+            return self.count_undo(&undo, status, add);
+        }
         if let Some(child) = entry.child_of.clone() {
             let group = self.nodes[child.parent.index()]
                 .group
@@ -225,8 +295,10 @@ impl RunState {
             }
             return;
         }
-        if status == TaskStatus::Failed {
-            step(&mut self.index.failed);
+        match status {
+            TaskStatus::Failed => step(&mut self.index.failed),
+            TaskStatus::Cancelled => step(&mut self.index.cancelled),
+            _ => {}
         }
         let workflow = Arc::clone(&self.workflow);
         for dependent in workflow.dependents(node) {
@@ -294,6 +366,7 @@ impl RunState {
         }
         self.enter(node, TaskStatus::Pending);
         self.set_due(node, None);
+        self.rewatch(Some(node));
         let entry = &mut self.nodes[node.index()];
         *entry = Node {
             epoch: entry.epoch + 1,
@@ -301,6 +374,7 @@ impl RunState {
             upstream: entry.upstream,
             checkpoint: entry.checkpoint.take(),
             child_of: entry.child_of.take(),
+            undoes: entry.undoes.take(),
             ..Node::default()
         };
     }
@@ -311,13 +385,14 @@ impl RunState {
         if !self.nodes[child.index()].status.is_terminal() {
             self.enter(child, TaskStatus::Cancelled);
             self.set_due(child, None);
+            self.rewatch(Some(child));
             self.index.open -= 1;
         }
     }
 
-    /// A timeout ends the attempt from our side; every other failure is the attempt's own end.
+    /// A timeout or a missed deadline ends the attempt from our side; every other failure is the attempt's own end.
     fn fence_unless_reported(&mut self, node: NodeIx, class: FailureClass) {
-        if class == FailureClass::Timeout {
+        if self.is_from_our_side(node, class) {
             self.fence(node);
         }
     }

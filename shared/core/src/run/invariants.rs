@@ -1,5 +1,8 @@
 //! What must always be true of a run. Checked after every step of the simulator, in tests, and in debug builds.
 
+use std::collections::BTreeSet;
+
+use super::rollback::Progress;
 use super::state::{RunState, Upstream};
 use super::status::{RunStatus, TaskStatus};
 use crate::ids::NodeIx;
@@ -34,6 +37,8 @@ pub fn check(state: &RunState) -> Result<(), Violation> {
         check_node(state, node)?;
     }
     check_counts(state)?;
+    check_rollback(state)?;
+    check_deadlines(state)?;
     check_end(state)
 }
 
@@ -48,6 +53,9 @@ pub fn check_replay(live: &RunState, replayed: &RunState) -> Result<(), Violatio
     ensure(live.priority == replayed.priority, "RUN-5", || {
         "priorities differ".to_owned()
     })?;
+    ensure(live.watch == replayed.watch, "RUN-5", || {
+        "the clocks of the run differ".to_owned()
+    })?;
     ensure(live.choices == replayed.choices, "RUN-5", || {
         "choices differ".to_owned()
     })?;
@@ -59,6 +67,9 @@ pub fn check_replay(live: &RunState, replayed: &RunState) -> Result<(), Violatio
     ensure(live.nodes.len() == replayed.nodes.len(), "RUN-5", || {
         "node counts differ".to_owned()
     })?;
+    ensure(live.rollbacks == replayed.rollbacks, "RUN-5", || {
+        "rollbacks differ".to_owned()
+    })?;
     ensure(live.index == replayed.index, "RUN-5", || {
         "indexes differ".to_owned()
     })
@@ -67,7 +78,10 @@ pub fn check_replay(live: &RunState, replayed: &RunState) -> Result<(), Violatio
 /// RUN-1: no task is QUEUED or RUNNING unless its trigger is satisfied.
 fn check_trigger(state: &RunState, node: NodeIx) -> Result<(), Violation> {
     let entry = state.node(node);
-    if entry.child_of.is_some() || !matches!(entry.status, TaskStatus::Queued | TaskStatus::Running) {
+    if entry.child_of.is_some()
+        || entry.undoes.is_some()
+        || !matches!(entry.status, TaskStatus::Queued | TaskStatus::Running)
+    {
         return Ok(());
     }
     let task = state.workflow.task(node);
@@ -100,7 +114,7 @@ fn check_node(state: &RunState, node: NodeIx) -> Result<(), Violation> {
     ensure(!is_live || entry.choice.is_some(), "RUN-4", || {
         format!("{} was dispatched without a choice", state.name_of(node))
     })?;
-    if entry.child_of.is_some() {
+    if entry.child_of.is_some() || entry.undoes.is_some() {
         return Ok(());
     }
     let mut expected = Upstream::default();
@@ -137,6 +151,78 @@ fn check_counts(state: &RunState) -> Result<(), Violation> {
         let waits = matches!(node.status, TaskStatus::RetryWait);
         ensure(!waits || node.due_at.is_some(), "LIVE-1", || {
             "a retry has no due time".to_owned()
+        })?;
+    }
+    Ok(())
+}
+
+/// RB-1: while a rollback has something to undo, it undoes one thing at a time, in order, and neither its seeds nor anything
+/// downstream of them moves.
+fn check_rollback(state: &RunState) -> Result<(), Violation> {
+    for rollback in state.rollbacks() {
+        let succeeded = |undo: &&NodeIx| state.node(**undo).status == TaskStatus::Success;
+        let done = rollback.undos.iter().take_while(succeeded).count();
+        let all = rollback.undos.iter().filter(succeeded).count();
+        let open = rollback.undos.len() - all;
+        ensure(done == all && rollback.open as usize == open, "RB-1", || {
+            format!(
+                "rollback {}: {open} of its actions are open, it counts {}",
+                rollback.number, rollback.open
+            )
+        })?;
+        let later = rollback.undos.iter().skip(done + 1);
+        for undo in later {
+            let status = state.node(*undo).status;
+            let waits = matches!(status, TaskStatus::Pending | TaskStatus::Cancelled);
+            ensure(waits, "RB-1", || {
+                format!("{} is {status} before its turn", state.name_of(*undo))
+            })?;
+        }
+    }
+    let Some(rollback) = state.unfinished_rollback() else {
+        return Ok(());
+    };
+    let is_over = state.status.is_terminal();
+    for node in state.workflow.downstream_closure(&rollback.asked.seeds) {
+        let status = state.node(node).status;
+        let waits = status == TaskStatus::Pending || (is_over && status == TaskStatus::Cancelled);
+        ensure(waits, "RB-1", || {
+            format!(
+                "{} is {status} while rollback {} undoes what was done",
+                state.name_of(node),
+                rollback.number
+            )
+        })?;
+    }
+    let is_stated = match state.progress_of(rollback) {
+        Progress::Done => false,
+        Progress::Compensating(undo) => state.node(undo).status != TaskStatus::Pending,
+        Progress::Stopped(_) => state.status == RunStatus::Paused,
+        Progress::Cancelled(_) => is_over,
+    };
+    ensure(is_stated, "RB-1", || {
+        format!("rollback {} neither goes on nor says why", rollback.number)
+    })
+}
+
+/// SLA-1, as far as the state tells: the index of deadlines agrees with the clocks, and what is late goes on.
+fn check_deadlines(state: &RunState) -> Result<(), Violation> {
+    let nodes = (0..state.nodes().len()).map(NodeIx::new);
+    let nexts = nodes.filter_map(|node| Some((state.node(node).watch.next?, Some(node))));
+    let nexts: BTreeSet<_> = nexts.chain(state.watch.next.map(|at| (at, None))).collect();
+    ensure(nexts == state.index.deadlines, "SLA-1", || {
+        format!("deadlines {:?}, really {nexts:?}", state.index.deadlines)
+    })?;
+    for (key, _) in state.violations() {
+        let goes_on = match key.node {
+            None => !state.status.is_terminal() && key.epoch == state.watch.opened,
+            Some(node) => {
+                let entry = state.node(node);
+                !entry.status.is_terminal() && entry.epoch == key.epoch && !entry.retired
+            }
+        };
+        ensure(goes_on, "SLA-1", || {
+            format!("{key:?} has ended and is not resolved")
         })?;
     }
     Ok(())

@@ -18,15 +18,20 @@
 //! RUNNING     --timeout-->                      RETRY_WAIT | FAILED
 //! RUNNING (for_each) --children ended-->        SUCCESS | FAILED
 //! RETRY_WAIT  --due-->                          READY
+//! FAILED      --approved (an action of a rollback)--> SUCCESS
 //! SUCCESS, FAILED, CANCELLED (for_each) --a child starts over--> RUNNING
+//! READY, HELD --deadline-->                     FAILED | CANCELLED (as 'on_breach' says)
+//! QUEUED, RUNNING --deadline-->                 RETRY_WAIT | FAILED | CANCELLED
 //! any open    --cancel-->                       CANCELLED
-//! any but PENDING --retry, rerun-->             PENDING, in a new epoch
+//! any but PENDING --retry, rerun, rollback-->   PENDING, in a new epoch
 //! ```
 //!
 //! A terminal attempt never changes again: a new epoch is opened instead, and reports from any other (epoch, attempt) are
 //! refused and recorded.
 
+mod alerts;
 pub mod backoff;
+pub mod checkpoint;
 pub mod command;
 mod decide;
 pub mod effect;
@@ -35,18 +40,22 @@ mod evolve;
 pub mod invariants;
 mod outstanding;
 pub mod rejection;
+pub mod rollback;
 pub mod state;
 pub mod status;
 mod turn;
+pub mod watch;
 
+pub use checkpoint::{Checkpoint, ContentId, NewFiles, RejectedCheckpoint, SavedFiles};
 pub use command::{Answer, Command, Report, ReportKind};
-pub use decide::{decide, submit};
+pub use decide::{BY_SLA, decide, submit};
 pub use effect::Effect;
 pub use event::{Carrier, Event, Failure, FailureClass, Progress, SkipReason, Submission};
 pub use rejection::Rejection;
 pub use state::{Node, RunState};
 pub use status::{RunStatus, TaskStatus};
 pub use turn::Outcome;
+pub use watch::{Clock, Violation};
 
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,18 @@
 //! The state of a run: what folding its journal gives.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::checkpoint::Checkpoint;
 use super::event::{Failure, Progress, SkipReason, Submission};
+use super::rollback::{Rollback, Undo};
 use super::status::{RunStatus, TaskStatus};
+use super::watch::{RunWatch, Violation, Watch};
 use crate::ids::{AttemptKey, NodeIx, RunId};
 use crate::policy::{Choice, HoldReason};
+use crate::sla::AlertKey;
 use crate::time::Timestamp;
 use crate::workflow::expression::Scope;
 use crate::workflow::{Task, Workflow};
@@ -34,8 +38,12 @@ pub struct RunState {
     pub cancelled: Option<(String, String)>,
     /// Choices in the order they were first made; events refer to them by index.
     pub choices: Vec<Arc<Choice>>,
+    /// Its deadline.
+    pub watch: RunWatch,
     pub(super) nodes: Vec<Node>,
     pub(super) index: Index,
+    pub(super) rollbacks: Vec<Rollback>,
+    pub(super) soonest_deadline_ms: Option<u64>,
     facts: Arc<Value>,
 }
 
@@ -72,6 +80,8 @@ pub struct Node {
     pub finished_at: Option<Timestamp>,
     /// When time itself changes it: a retry is due, a hold ends, the attempt times out.
     pub due_at: Option<Timestamp>,
+    /// Its deadlines.
+    pub watch: Watch,
     /// Output after success.
     pub output: Option<Arc<Value>>,
     /// The last failure.
@@ -80,14 +90,16 @@ pub struct Node {
     pub skipped: Option<SkipReason>,
     /// The last progress of the live attempt.
     pub progress: Option<Arc<Progress>>,
-    /// The last checkpoint; survives attempts and epochs.
-    pub checkpoint: Option<Arc<Value>>,
+    /// The last checkpoint, with those it falls back to; survives attempts and epochs. `None`: attempts begin with nothing.
+    pub checkpoint: Option<Arc<Checkpoint>>,
     /// Counts of its direct upstream tasks by how they ended.
     pub upstream: Upstream,
     /// The children, once a `for_each` task has expanded.
     pub group: Option<Group>,
     /// For a child: its `for_each` task, its item's index and the item.
     pub child_of: Option<Arc<ChildOf>>,
+    /// For an action of a rollback: what it undoes.
+    pub undoes: Option<Arc<Undo>>,
     /// A child left behind by a reset of its `for_each` task; it no longer takes part.
     pub retired: bool,
 }
@@ -152,10 +164,16 @@ pub(super) struct Index {
     pub live: BTreeSet<NodeIx>,
     /// Nodes with a `due_at`.
     pub due: BTreeSet<(Timestamp, NodeIx)>,
+    /// Nodes, or the run (`None`), whose deadlines have something to say, and when.
+    pub deadlines: BTreeSet<(Timestamp, Option<NodeIx>)>,
+    /// Missed deadlines of what goes on.
+    pub violations: BTreeMap<AlertKey, Violation>,
     /// Nodes that have not ended, without retired ones.
     pub open: u32,
     /// Nodes that FAILED, without retired ones and children.
     pub failed: u32,
+    /// Nodes that were CANCELLED, without retired ones and children.
+    pub cancelled: u32,
     /// Attempts that were ended from our side and have not been heard of since.
     pub fenced: BTreeSet<AttemptKey>,
     /// Refused reports recorded so far.
@@ -184,7 +202,7 @@ impl RunState {
             "metadata": *submission.metadata,
             "submitted_at": at.to_string(),
         }));
-        RunState {
+        let mut state = RunState {
             status: RunStatus::Pending,
             priority: submission.priority.or(workflow.priority),
             submitted_at: at,
@@ -194,10 +212,15 @@ impl RunState {
             choices: Vec::new(),
             nodes,
             index,
+            rollbacks: Vec::new(),
+            soonest_deadline_ms: RunState::soonest_of(&workflow, &submission.sla),
             facts,
             workflow,
             submission,
-        }
+            watch: RunWatch::default(),
+        };
+        state.run_opens(at);
+        state
     }
 
     /// The run.
@@ -205,7 +228,8 @@ impl RunState {
         self.submission.run
     }
 
-    /// All nodes: the tasks in document order, then the children of expanded `for_each` tasks.
+    /// All nodes: the tasks in document order, then the children of expanded `for_each` tasks and the actions of rollbacks,
+    /// as they came.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
@@ -223,15 +247,17 @@ impl RunState {
         &self.nodes[node.index()]
     }
 
-    /// The definition a node follows: a child follows its `for_each` task's.
+    /// The definition a node follows: a child follows its `for_each` task's, an action of a rollback has its own.
     pub fn task_of(&self, node: NodeIx) -> &Task {
-        match &self.node(node).child_of {
-            Some(child) => self.workflow.task(child.parent),
-            None => self.workflow.task(node),
+        let entry = self.node(node);
+        match (&entry.child_of, &entry.undoes) {
+            (Some(child), _) => self.workflow.task(child.parent),
+            (None, Some(undo)) => &undo.task,
+            (None, None) => self.workflow.task(node),
         }
     }
 
-    /// The name of a node for people: `train`, or `train[3]` for a child.
+    /// The name of a node for people: `train`, `train[3]` for a child, `undo:train#1` for an action of a rollback.
     pub fn name_of(&self, node: NodeIx) -> String {
         match self.get(node) {
             Some(Node {
@@ -240,14 +266,14 @@ impl RunState {
             }) => {
                 format!("{}[{}]", self.workflow.task(child.parent).id, child.index)
             }
-            Some(_) => self.workflow.task(node).id.clone(),
+            Some(_) => self.task_of(node).id.clone(),
             None => format!("node {}", node.0),
         }
     }
 
     /// The node with this name, as [`RunState::name_of`] prints it.
     pub fn find(&self, name: &str) -> Option<NodeIx> {
-        if let Some(node) = self.workflow.find(name) {
+        if let Some(node) = self.workflow.find(name).or_else(|| self.find_undo(name)) {
             return Some(node);
         }
         let (task, index) = name.strip_suffix(']')?.rsplit_once('[')?;
@@ -286,9 +312,14 @@ impl RunState {
         self.index.fenced.iter().copied()
     }
 
+    /// The earliest time at which a retry, the end of a hold or a timeout is due.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.index.due.first().map(|&(at, _)| at)
+    }
+
     /// The earliest time at which time itself changes this run.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.index.due.first().map(|&(at, _)| at)
+        self.next_timer().into_iter().chain(self.next_deadline()).min()
     }
 
     /// The current attempt of a node.
@@ -340,9 +371,24 @@ impl RunState {
         self.index.failed
     }
 
+    /// Number of tasks that were cancelled.
+    pub fn cancelled_tasks(&self) -> u32 {
+        self.index.cancelled
+    }
+
     /// What expressions and references see from `node`.
     pub fn scope(&self, node: NodeIx) -> NodeScope<'_> {
         NodeScope { state: self, node }
+    }
+
+    /// What a node that succeeded has given; `null` when it gave nothing.
+    pub(super) fn output_of(&self, node: NodeIx) -> Option<&Value> {
+        let entry = self.node(node);
+        match (&entry.output, entry.status) {
+            (Some(output), _) => Some(output),
+            (None, TaskStatus::Success) => Some(&Value::Null),
+            (None, _) => None,
+        }
     }
 
     /// Facts of the run for expressions and policy rules: `id`, `workflow`, `client_id`, `inputs`, `metadata`,
@@ -365,12 +411,7 @@ impl Scope for NodeScope<'_> {
     }
 
     fn output(&self, task: &str) -> Option<&Value> {
-        let node = self.state.node(self.state.workflow.find(task)?);
-        match (&node.output, node.status) {
-            (Some(output), _) => Some(output),
-            (None, TaskStatus::Success) => Some(&Value::Null),
-            (None, _) => None,
-        }
+        self.state.output_of(self.state.workflow.find(task)?)
     }
 
     fn status(&self, task: &str) -> Option<&'static str> {
@@ -378,11 +419,7 @@ impl Scope for NodeScope<'_> {
     }
 
     fn item(&self) -> Option<(&Value, u32)> {
-        self.state
-            .node(self.node)
-            .child_of
-            .as_ref()
-            .map(|child| (&child.item, child.index))
+        self.state.item_of(self.node)
     }
 
     fn run(&self) -> &Value {

@@ -5,9 +5,10 @@
 //! the events to append and the effects they make due. If the append fails, the state is thrown away and loaded again.
 
 use super::effect::Effect;
-use super::event::{Event, FailureClass};
+use super::event::Event;
 use super::state::RunState;
 use crate::ids::{AttemptKey, NodeIx};
+use crate::sla::AlertKey;
 use crate::time::Timestamp;
 
 /// What a turn produced.
@@ -54,13 +55,15 @@ impl<'a> Turn<'a> {
 
     /// Records an event, applies it, and derives the effects it makes due.
     pub(super) fn emit(&mut self, event: Event) {
+        self.note_late(&event);
+        let resolved = self.resolved_by(&event);
         let node = event.node();
         let before = node.and_then(|node| self.hold_of(node));
         let children = self.children_to_retire(&event);
         let stops = !matches!(
             &event,
             Event::TaskSucceeded { .. } | Event::AttemptFailed { .. } | Event::TaskFailed { .. }
-        ) || event.failure_class() == Some(FailureClass::Timeout);
+        ) || event.is_from_our_side(self.state);
         self.state.evolve(&event, self.now);
         if let (Some(node), Some(before)) = (node, before)
             && self.state.lease_key_of(node) != Some(before.key)
@@ -79,6 +82,7 @@ impl<'a> Turn<'a> {
             _ => {}
         }
         self.outcome.events.push(event);
+        self.resolve(resolved);
     }
 
     /// Asks for a decision even if no task became ready in this turn.
@@ -149,6 +153,8 @@ impl Event {
             | Event::TaskStarted { node }
             | Event::TaskProgressed { node, .. }
             | Event::TaskCheckpointed { node, .. }
+            | Event::TaskFilesSaved { node, .. }
+            | Event::CheckpointRejected { node, .. }
             | Event::TaskSucceeded { node, .. }
             | Event::GroupSucceeded { node }
             | Event::AttemptFailed { node, .. }
@@ -157,7 +163,13 @@ impl Event {
             | Event::TaskCancelled { node }
             | Event::TaskReset { node }
             | Event::GroupReopened { node }
+            | Event::CompensationPlanned { of: node, .. }
+            | Event::RollbackStopped { node }
+            | Event::CompensationWaived { node, .. }
             | Event::ReportRefused { node, .. } => Some(*node),
+            Event::SlaWarned { key, .. }
+            | Event::SlaBreached { key, .. }
+            | Event::SlaResolved { key, .. } => key.node,
             Event::RunSubmitted(_)
             | Event::RunAdmitted
             | Event::RunPaused { .. }
@@ -166,15 +178,28 @@ impl Event {
             | Event::RunSucceeded
             | Event::RunFailed
             | Event::RunReopened { .. }
+            | Event::RolledBack { .. }
             | Event::RunPriorityChanged { .. }
             | Event::ChoiceMade { .. } => None,
         }
     }
 
-    fn failure_class(&self) -> Option<FailureClass> {
+    /// What an alert is about; `None` for every other event.
+    pub fn alert_key(&self) -> Option<AlertKey> {
         match self {
-            Event::AttemptFailed { failure, .. } | Event::TaskFailed { failure, .. } => Some(failure.class),
+            Event::SlaWarned { key, .. }
+            | Event::SlaBreached { key, .. }
+            | Event::SlaResolved { key, .. } => Some(*key),
             _ => None,
+        }
+    }
+
+    fn is_from_our_side(&self, state: &RunState) -> bool {
+        match self {
+            Event::AttemptFailed { node, failure, .. } | Event::TaskFailed { node, failure } => {
+                state.is_from_our_side(*node, failure.class)
+            }
+            _ => false,
         }
     }
 }

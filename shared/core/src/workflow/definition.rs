@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Expression, Template};
 use crate::ids::NodeIx;
+use crate::sla::SlaSpec;
 
 /// A validated workflow. Immutable: a run keeps the one it was submitted with.
 #[derive(Debug, PartialEq)]
@@ -81,21 +82,6 @@ pub enum Trigger {
     AnySuccess,
     /// All upstream tasks have ended and none failed or was cancelled; skipped ones are fine.
     NoneFailed,
-}
-
-/// Deadlines, in seconds. Absent: the configuration's.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SlaSpec {
-    /// Longest run time of one task.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task_max_seconds: Option<f64>,
-    /// Longest time from submission to the end of the run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workflow_max_seconds: Option<f64>,
-    /// Longest time a task may wait in a queue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue_max_seconds: Option<f64>,
 }
 
 /// Retry settings of a task. Absent: the policy's.

@@ -15,8 +15,9 @@ pub mod template;
 pub mod typed;
 mod validate;
 
+pub use crate::sla::SlaSpec;
 pub use definition::{
-    Compensation, OnDenied, ResourceClass, ResourceSpec, RetrySpec, SlaSpec, Task, Trigger, Workflow,
+    Compensation, OnDenied, ResourceClass, ResourceSpec, RetrySpec, Task, Trigger, Workflow,
 };
 pub use expression::Expression;
 pub use limits::Limits;

@@ -8,10 +8,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::definition::{Compensation, OnDenied, ResourceSpec, RetrySpec, SlaSpec, Task, Trigger, Workflow};
+use super::definition::{Compensation, OnDenied, ResourceSpec, RetrySpec, Task, Trigger, Workflow};
 use super::limits::Limits;
 use super::problem::Problem;
 use super::validate::{NAME_CHARS_MAX, PRIORITIES, is_input_declaration, parse};
+use crate::sla::SlaSpec;
 
 /// A workflow: tasks that depend on each other.
 #[derive(Serialize, JsonSchema)]

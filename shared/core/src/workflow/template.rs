@@ -35,6 +35,14 @@ impl Template {
         }
     }
 
+    /// Wraps a value that is taken as it is, whatever its texts look like.
+    pub fn literal(value: Arc<Value>) -> Template {
+        Template {
+            value,
+            has_references: false,
+        }
+    }
+
     /// The value as written.
     pub fn raw(&self) -> &Arc<Value> {
         &self.value

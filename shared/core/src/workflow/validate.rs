@@ -9,6 +9,7 @@ mod nearest;
 mod reachability;
 mod references;
 mod report;
+mod sla;
 mod task;
 mod values;
 mod workflow;

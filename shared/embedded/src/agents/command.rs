@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orchestrator_core::ids::AttemptKey;
 use orchestrator_core::run::{FailureClass, ReportKind};
@@ -21,6 +21,7 @@ use orchestrator_engine::settings::AttemptLimits;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+use super::checkpoints::Checkpoints;
 use super::files::{AttemptFiles, RunFiles};
 use super::log::LogWriter;
 use super::orphans::kill_orphans;
@@ -51,6 +52,8 @@ pub(super) struct Attempt {
 
 /// An attempt that takes longer than this is reported as started; the end of a shorter one says when it started.
 const QUICK: Duration = Duration::from_millis(100);
+/// How often the checkpoint directory of an attempt that works is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// Bytes read from the pipe at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Bytes that are still read after the leader has ended; a pipe holds less unless somebody keeps writing.
@@ -76,11 +79,20 @@ impl Surroundings {
                 )
             }
         };
-        let envelope = &attempt.envelope;
+        let mut envelope = Arc::clone(&attempt.envelope);
         let files = RunFiles::new(&self.runs, attempt.key.run)
-            .prepare(&envelope.task_id, envelope.epoch, envelope.attempt)
+            .prepare(&envelope.task_id, attempt.key)
             .map_err(system("the attempt's directory cannot be made"))?;
-        let stdin = write_envelope(envelope, &files.envelope)
+        let mut log = LogWriter::new(&files.log, self.limits.log_bytes);
+        let mut checkpoints = Checkpoints::begin(
+            attempt.key,
+            &mut envelope,
+            &files,
+            self.limits.checkpoint_bytes,
+            &self.inbox,
+            &mut log,
+        )?;
+        let stdin = write_envelope(&envelope, &files.envelope)
             .map_err(system("the attempt's envelope cannot be written"))?;
         let (pipe, writer) = io::pipe().map_err(system("no pipe for the attempt's output"))?;
         let started_at = SystemClock.now();
@@ -88,17 +100,20 @@ impl Surroundings {
             .command(attempt, &files, stdin, writer)
             .and_then(|mut command| command.spawn())
             .map_err(|error| cannot_start(&attempt.agent, &error))?;
-        let mut log = LogWriter::new(&files.log, self.limits.log_bytes);
         let watch = Watch {
             attempt,
             inbox: &self.inbox,
             log: &mut log,
+            checkpoints: &mut checkpoints,
         };
         let status = watch
             .until_the_end(child, pipe)
             .map_err(system("the attempt cannot be watched"))?;
         if attempt.process.is_stopping() {
             kill_orphans(&self.data_dir, Some(attempt.key));
+            checkpoints.leave();
+        } else {
+            checkpoints.end(status.success());
         }
         let output = output::read(&files.output, self.limits.output_bytes);
         let last = log.last_text();
@@ -175,6 +190,7 @@ struct Watch<'a> {
     attempt: &'a Attempt,
     inbox: &'a Inbox,
     log: &'a mut LogWriter,
+    checkpoints: &'a mut Checkpoints,
 }
 
 impl Watch<'_> {
@@ -201,13 +217,19 @@ impl Watch<'_> {
         rustix::io::ioctl_fionbio(&pipe, true)?;
         let mut buffer = Vec::new();
         let mut is_open = true;
-        let mut quick = Some(QUICK);
+        let mut is_quick = true;
+        let mut next_look = moment() + QUICK;
         loop {
-            let ready = exit.wait(is_open.then_some(&pipe), quick)?;
-            if ready.is_late {
-                quick = None;
-                self.inbox
-                    .send(Input::Said(self.attempt.key, ReportKind::Started));
+            let at_most = next_look.saturating_duration_since(moment());
+            let ready = exit.wait(is_open.then_some(&pipe), at_most)?;
+            if moment() >= next_look && !ready.has_ended {
+                next_look = moment() + LOOK;
+                match std::mem::take(&mut is_quick) {
+                    true => self
+                        .inbox
+                        .send(Input::Said(self.attempt.key, ReportKind::Started)),
+                    false => self.checkpoints.look(),
+                }
             }
             if ready.has_output {
                 is_open = self.copy_some(&mut pipe, &mut buffer, CHUNK_BYTES)?;
@@ -248,6 +270,15 @@ impl Watch<'_> {
     }
 }
 
+/// A moment, to wait from: the clock of the wall may jump.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only differences of it are used, and nothing is recorded"
+)]
+fn moment() -> Instant {
+    Instant::now()
+}
+
 /// Waiting for output and for the end of a process at once.
 mod exit {
     use std::io::{self, PipeReader};
@@ -261,8 +292,6 @@ mod exit {
     pub(super) struct Ready {
         pub has_output: bool,
         pub has_ended: bool,
-        /// Nothing, for as long as was asked.
-        pub is_late: bool,
     }
 
     /// A handle that becomes readable when the process has ended.
@@ -276,61 +305,51 @@ mod exit {
             Ok(Exit(pidfd_open(process, PidfdFlags::empty())?))
         }
 
-        pub(super) fn wait(&self, pipe: Option<&PipeReader>, at_most: Option<Duration>) -> io::Result<Ready> {
+        pub(super) fn wait(&self, pipe: Option<&PipeReader>, at_most: Duration) -> io::Result<Ready> {
             let mut fds = vec![PollFd::new(&self.0, PollFlags::IN)];
             fds.extend(pipe.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
-            let is_late = poll_all(&mut fds, at_most)? == 0 && at_most.is_some();
+            poll_all(&mut fds, at_most)?;
             Ok(Ready {
                 has_ended: !fds[0].revents().is_empty(),
                 has_output: fds.get(1).is_some_and(|fd| !fd.revents().is_empty()),
-                is_late,
             })
         }
     }
 
     /// Elsewhere the end is looked for a hundred times a second.
     #[cfg(not(target_os = "linux"))]
-    pub(super) struct Exit {
-        process: Pid,
-        waited: std::cell::Cell<Duration>,
-    }
+    pub(super) struct Exit(Pid);
 
     #[cfg(not(target_os = "linux"))]
     impl Exit {
         const PAUSE: Duration = Duration::from_millis(10);
 
         pub(super) fn of(process: Pid) -> io::Result<Exit> {
-            Ok(Exit {
-                process,
-                waited: std::cell::Cell::default(),
-            })
+            Ok(Exit(process))
         }
 
-        pub(super) fn wait(&self, pipe: Option<&PipeReader>, at_most: Option<Duration>) -> io::Result<Ready> {
+        pub(super) fn wait(&self, pipe: Option<&PipeReader>, at_most: Duration) -> io::Result<Ready> {
             use rustix::process::{WaitId, WaitIdOptions, waitid};
             let mut fds: Vec<PollFd<'_>> = pipe
                 .iter()
                 .map(|pipe| PollFd::new(*pipe, PollFlags::IN))
                 .collect();
-            let found = poll_all(&mut fds, Some(Self::PAUSE))?;
-            self.waited
-                .set(self.waited.get() + if found == 0 { Self::PAUSE } else { Duration::ZERO });
+            let found = poll_all(&mut fds, at_most.min(Self::PAUSE))?;
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-            let has_ended = waitid(WaitId::Pid(self.process), options)?.is_some();
+            let has_ended = waitid(WaitId::Pid(self.0), options)?.is_some();
             Ok(Ready {
                 has_ended,
                 has_output: found > 0,
-                is_late: at_most.is_some_and(|at_most| self.waited.get() >= at_most),
             })
         }
     }
 
-    fn poll_all(fds: &mut [PollFd<'_>], at_most: Option<Duration>) -> io::Result<usize> {
-        let timeout = at_most.map(|duration| Timespec {
-            tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: duration.subsec_nanos().into(),
-        });
-        match poll(fds, timeout.as_ref()) {
+    fn poll_all(fds: &mut [PollFd<'_>], at_most: Duration) -> io::Result<usize> {
+        let timeout = Timespec {
+            tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: at_most.subsec_nanos().into(),
+        };
+        match poll(fds, Some(&timeout)) {
             Ok(count) => Ok(count),
             Err(Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),

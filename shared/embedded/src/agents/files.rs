@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use orchestrator_core::ids::RunId;
+use orchestrator_core::ids::{AttemptKey, RunId};
 
 /// The files of one run.
 #[derive(Debug, Clone)]
@@ -18,7 +18,12 @@ pub struct RunFiles {
 #[derive(Debug)]
 pub(super) struct AttemptFiles {
     pub shared: PathBuf,
+    /// Where the attempt keeps checkpoints; not made yet.
     pub checkpoints: PathBuf,
+    /// Where checkpoints that were taken are.
+    pub saved: PathBuf,
+    /// Whether no attempt of the task has been here before.
+    pub is_new: bool,
     pub envelope: PathBuf,
     pub output: PathBuf,
     pub log: PathBuf,
@@ -61,6 +66,8 @@ pub enum LogError {
 
 /// What an attempt printed.
 const LOG: &str = "log.txt";
+/// The directory of an attempt's checkpoints; the number of its node follows.
+const CHECKPOINT: &str = "checkpoint-";
 
 /// Largest log handed out at once; larger than any that is written with the default limits.
 const LOG_READ_MAX: u64 = 64 << 20;
@@ -86,21 +93,23 @@ impl RunFiles {
         self.task(task).join(format!("{epoch}-{attempt}.{file}"))
     }
 
-    /// Makes the directories of an attempt; an output and a log left by an earlier start of it are removed.
-    pub(super) fn prepare(&self, task: &str, epoch: u32, attempt: u32) -> io::Result<AttemptFiles> {
+    /// Makes the directories of an attempt, but for that of its checkpoints; an output and a log left by an earlier start
+    /// of it are removed.
+    pub(super) fn prepare(&self, task: &str, key: AttemptKey) -> io::Result<AttemptFiles> {
         let shared = self.shared();
-        let checkpoints = self.task(task).join("checkpoints");
         // From the top down, so that each is one call.
         let is_new = make(&self.task(task))?;
         make(&shared)?;
-        make(&checkpoints)?;
-        let file = |name: &str| self.of_attempt(task, epoch, attempt, name);
+        let file = |name: &str| self.of_attempt(task, key.epoch, key.attempt, name);
         let files = AttemptFiles {
             envelope: file("envelope.json"),
             output: file("output.json"),
             log: file(LOG),
+            // The name of an item of a `for_each` may stand for another node after the task has expanded again.
+            checkpoints: file(&format!("{CHECKPOINT}{}", key.node.0)),
+            saved: self.task(task).join("saved"),
             shared,
-            checkpoints,
+            is_new,
         };
         if !is_new {
             for path in [&files.output, &files.log] {
@@ -142,17 +151,33 @@ impl RunFiles {
         let attempts = entries.filter_map(|entry| {
             let entry = entry.ok()?;
             let name = entry.file_name();
-            let (attempt, file) = name.to_str()?.split_once('.')?;
-            let (epoch, attempt) = attempt.split_once('-')?;
-            let key = (epoch.parse().ok()?, attempt.parse().ok()?);
-            (file == LOG).then_some(key)
+            let (epoch, attempt, file) = attempt_of(name.to_str()?)?;
+            (file == LOG).then_some((epoch, attempt))
         });
         attempts.max()
     }
 }
 
+/// Epoch, attempt and the rest of the name of a file of an attempt.
+fn attempt_of(name: &str) -> Option<(u32, u32, &str)> {
+    let (attempt, file) = name.split_once('.')?;
+    let (epoch, attempt) = attempt.split_once('-')?;
+    Some((epoch.parse().ok()?, attempt.parse().ok()?, file))
+}
+
+/// Epoch, attempt and node of the name of a directory of checkpoints.
+pub(super) fn checkpoint_of(name: &str) -> Option<(u32, u32, u32)> {
+    let (epoch, attempt, file) = attempt_of(name)?;
+    Some((epoch, attempt, file.strip_prefix(CHECKPOINT)?.parse().ok()?))
+}
+
+/// Whether there is nothing in a directory.
+pub(super) fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
+}
+
 /// Creates a directory, with the ones above it only when they are missing. Whether it is new.
-fn make(directory: &Path) -> io::Result<bool> {
+pub(super) fn make(directory: &Path) -> io::Result<bool> {
     match fs::create_dir(directory) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -205,14 +230,20 @@ mod tests {
     fn the_latest_log_is_found_and_an_earlier_start_is_cleared() {
         let temp = tempfile::tempdir().unwrap();
         let files = RunFiles::new(temp.path(), RunId::from_parts(1, 1));
+        let key = |epoch, attempt| AttemptKey {
+            run: files.run,
+            node: orchestrator_core::ids::NodeIx(0),
+            epoch,
+            attempt,
+        };
         for (epoch, attempt) in [(1, 2), (1, 10), (2, 1)] {
-            let files = files.prepare("t", epoch, attempt).unwrap();
+            let files = files.prepare("t", key(epoch, attempt)).unwrap();
             fs::write(&files.log, format!("{epoch}.{attempt}")).unwrap();
         }
         let log = files.log("t", None).unwrap();
         assert_eq!((log.epoch, log.attempt, log.bytes), (2, 1, b"2.1".to_vec()));
         assert_eq!(files.log("t", Some((1, 10))).unwrap().bytes, b"1.10");
-        files.prepare("t", 2, 1).unwrap();
+        files.prepare("t", key(2, 1)).unwrap();
         assert!(matches!(
             files.log("t", Some((2, 1))),
             Err(LogError::Missing { .. })

@@ -5,12 +5,14 @@
 //!
 //! ```text
 //! DATA/runs/RUN/files/                              ORCHESTRATOR_RUN_DIR: shared by all tasks of the run
-//! DATA/runs/RUN/tasks/TASK/checkpoints/             ORCHESTRATOR_CHECKPOINT_DIR: survives attempts
 //! DATA/runs/RUN/tasks/TASK/EPOCH-ATTEMPT.*          envelope.json, output.json, log.txt
+//! DATA/runs/RUN/tasks/TASK/EPOCH-ATTEMPT.checkpoint-NODE/   ORCHESTRATOR_CHECKPOINT_DIR, see [`crate::checkpoints`]
+//! DATA/runs/RUN/tasks/TASK/saved/                   checkpoints that were taken
 //! ```
 //!
-//! Reading order: `compute`, `command` (with `program`, `process`, `log`, `output`), `http`, `orphans`, [`files`].
+//! Reading order: `compute`, `command` (with `program`, `process`, `checkpoints`, `log`, `output`), `http`, `orphans`, [`files`].
 
+mod checkpoints;
 mod command;
 pub(crate) mod compute;
 pub mod files;

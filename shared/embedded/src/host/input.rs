@@ -9,7 +9,7 @@ use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::submit::Request;
 use tokio::sync::oneshot;
 
-use super::{PoolView, Stats};
+use super::{PoolView, Stats, Watched};
 
 /// Answers a caller once everything it asked for is durable.
 pub(crate) type Reply = oneshot::Sender<Result<(), Error>>;
@@ -33,6 +33,10 @@ pub(crate) enum Input {
     Pools(oneshot::Sender<Vec<PoolView>>),
     /// Tell what the host has done so far.
     Stats(oneshot::Sender<Stats>),
+    /// Tell which running tasks take long and which runs do not move, of one client or of all.
+    Watch(Option<String>, oneshot::Sender<Watched>),
+    /// An alert was sent, or is given up.
+    Sent(String),
     /// An agent of this machine goes on.
     Said(AttemptKey, ReportKind),
     /// An agent of this machine has ended.

@@ -4,10 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use orchestrator_core::ids::RunId;
+use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::Journal;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::journal::{Append, Error, StoredAppend};
+use orchestrator_engine::sla::Tallies;
 use tokio::sync::oneshot;
 
 use super::slot::Slot;
@@ -20,7 +22,13 @@ pub(crate) struct GroupJournal {
     waiting: RefCell<Waiting>,
     appends: Cell<u64>,
     commits: Cell<u64>,
+    tallies: Rc<RefCell<Tallies>>,
+    /// When tallies that have changed are stored.
+    tallies_due: Cell<Option<Timestamp>>,
 }
+
+/// How long tallies may have changed before they are stored, milliseconds: what a killed process forgets of them.
+const TALLIES_MS: u64 = 1_000;
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -30,12 +38,14 @@ struct Waiting {
 }
 
 impl GroupJournal {
-    pub(crate) fn new(store: Rc<RefCell<Store>>) -> GroupJournal {
+    pub(crate) fn new(store: Rc<RefCell<Store>>, tallies: Rc<RefCell<Tallies>>) -> GroupJournal {
         GroupJournal {
             store,
             waiting: RefCell::default(),
             appends: Cell::new(0),
             commits: Cell::new(0),
+            tallies,
+            tallies_due: Cell::new(None),
         }
     }
 
@@ -47,7 +57,34 @@ impl GroupJournal {
     /// Whether anything waits for a commit.
     pub(crate) fn has_waiting(&self) -> bool {
         let waiting = self.waiting.borrow();
-        !waiting.appended.is_empty() || !waiting.claimed.is_empty()
+        !waiting.appended.is_empty() || !waiting.claimed.is_empty() || waiting.batch.has_notes()
+    }
+
+    /// Notes that an alert need not be sent any more.
+    pub(crate) fn sent(&self, id: String) {
+        self.waiting.borrow_mut().batch.sent.push(id);
+    }
+
+    /// When tallies are to be stored next.
+    pub(crate) fn next_tallies(&self) -> Option<Timestamp> {
+        self.tallies_due.get()
+    }
+
+    /// Adds tallies to the batch if they have been different for long enough by `now`.
+    pub(crate) fn take_tallies(&self, now: Timestamp) {
+        let mut tallies = self.tallies.borrow_mut();
+        match self.tallies_due.get() {
+            _ if !tallies.has_changed() => self.tallies_due.set(None),
+            Some(due) if due <= now => {
+                self.tallies_due.set(None);
+                self.waiting.borrow_mut().batch.tallies = tallies.take_changed();
+            }
+            None if now == Timestamp(i64::MAX) => {
+                self.waiting.borrow_mut().batch.tallies = tallies.take_changed();
+            }
+            None => self.tallies_due.set(Some(now + TALLIES_MS)),
+            Some(_) => {}
+        }
     }
 
     /// Adds a claim to the batch.
@@ -64,7 +101,7 @@ impl GroupJournal {
             appended,
             claimed,
         } = self.waiting.take();
-        if appended.is_empty() && claimed.is_empty() {
+        if appended.is_empty() && claimed.is_empty() && !batch.has_notes() {
             return false;
         }
         self.appends.set(self.appends.get() + appended.len() as u64);
@@ -82,6 +119,7 @@ impl GroupJournal {
             }
             Err(error) => {
                 tracing::error!(%error, appends = appended.len(), "a commit failed; it is tried again");
+                self.tallies.borrow_mut().put_back(&batch.tallies);
                 for slot in &appended {
                     slot.set(Err(error.clone()));
                 }

@@ -38,6 +38,7 @@ mod resend;
 pub(crate) mod sessions;
 pub(crate) mod slot;
 mod turn;
+mod watched;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -57,11 +58,13 @@ use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::ports::messages::Body;
 
 pub use recovery::Recovered;
+pub use watched::Watched;
 
 use backlog::{Backlog, Work};
 use input::Input;
 use ports::EmbeddedPorts;
 use turn::{Turned, turn};
+use watched::watched;
 
 pub(crate) use recovery::recover;
 pub(crate) use resend::resend;
@@ -180,6 +183,7 @@ impl Host<'_> {
                 break;
             }
         }
+        self.ports().journal.take_tallies(now);
         if self.ports().journal.commit() {
             self.poll_turns();
         }
@@ -242,6 +246,7 @@ impl Host<'_> {
             ports.sessions.next_due(),
             ports.compute.next_alarm(),
             self.backlog.next_wake(),
+            ports.journal.next_tallies(),
         ];
         let now = ports.clock.now();
         let until_due = |due: Timestamp| Duration::from_millis(due - now);
@@ -265,6 +270,11 @@ impl Host<'_> {
             Input::Claim(claim, reply) => self.ports().journal.claim(claim, reply),
             Input::Pools(reply) => drop(reply.send(self.ports().pools.view())),
             Input::Stats(reply) => drop(reply.send(self.stats())),
+            Input::Watch(client, reply) => {
+                let now = self.ports().clock.now();
+                drop(reply.send(watched(self.ports(), client.as_deref(), now)));
+            }
+            Input::Sent(id) => self.ports().journal.sent(id),
             Input::Said(key, kind) => self.report(key, kind),
             Input::Handed(key) => self.ports().compute.ended(key),
             Input::Ended(key, kind) => {
@@ -306,6 +316,8 @@ impl Host<'_> {
     /// attempts are taken up again by the next owner, as after a crash.
     fn end(mut self, grace: Duration) {
         self.finish_turns();
+        self.ports().journal.take_tallies(Timestamp(i64::MAX));
+        self.ports().journal.commit();
         let compute = &self.engine.ports().compute;
         compute.stop_all();
         let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);

@@ -9,6 +9,8 @@ use orchestrator_engine::ports::event_bus::Committed;
 use orchestrator_engine::ports::messages::Message;
 use orchestrator_engine::ports::run_index::{RunQuery, RunSummary};
 use orchestrator_engine::ports::{EventBus, Messages, Ports, RunIndex};
+use orchestrator_engine::sla::{Tallies, observations};
+use orchestrator_engine::views::{AlertType, AlertView};
 use tokio::sync::broadcast;
 
 use super::Change;
@@ -18,6 +20,7 @@ use super::sessions::Sessions;
 use crate::agents::LocalCompute;
 use crate::clock::SystemClock;
 use crate::sqlite::{Store, StoreError};
+use crate::webhook::Outgoing;
 
 /// Everything the engine needs.
 pub(crate) struct EmbeddedPorts {
@@ -118,11 +121,45 @@ impl RunIndex for StoreIndex {
 pub(crate) struct Broadcast {
     pub sender: broadcast::Sender<Change>,
     pub events: std::cell::Cell<u64>,
+    pub tallies: Rc<RefCell<Tallies>>,
+    /// Where alerts are sent, if anywhere.
+    pub webhook: Option<Outgoing>,
+}
+
+impl Broadcast {
+    /// Says an alert in the log, and hands it to whoever sends it.
+    fn alert(&self, alert: AlertView) {
+        let AlertView {
+            run_id, task, text, ..
+        } = &alert;
+        let (kind, task) = (alert.kind.as_str(), task.as_deref().unwrap_or("-"));
+        match alert.kind {
+            AlertType::SlaResolved => tracing::info!(%run_id, task, kind, "{text}"),
+            _ => tracing::warn!(%run_id, task, kind, "{text}"),
+        }
+        if let Some(webhook) = &self.webhook {
+            let body = serde_json::to_string(&alert).unwrap_or_default();
+            webhook.send(alert.id, body);
+        }
+    }
 }
 
 impl EventBus for Broadcast {
     async fn publish(&self, committed: Committed<'_>) -> Result<(), HostError> {
         self.events.set(self.events.get() + committed.events.len() as u64);
+        let mut tallies = self.tallies.borrow_mut();
+        for observation in observations(committed.events, committed.at, committed.state) {
+            tallies.add(&observation);
+        }
+        for event in committed
+            .events
+            .iter()
+            .filter(|event| event.alert_key().is_some())
+        {
+            if let Some(alert) = AlertView::of(event, committed.at, committed.state) {
+                self.alert(alert);
+            }
+        }
         // Without subscribers there is nobody to tell.
         let _ = self.sender.send(Change {
             run: committed.run,

@@ -35,6 +35,12 @@ impl Sessions {
         )
     }
 
+    /// Looks at every run that is loaded and at rest.
+    pub(crate) fn for_each(&self, mut look: impl FnMut(&RunState)) {
+        let state = self.0.borrow();
+        state.sessions.values().for_each(|session| look(session.state()));
+    }
+
     /// Runs in memory.
     pub(crate) fn count(&self) -> usize {
         self.0.borrow().sessions.len()

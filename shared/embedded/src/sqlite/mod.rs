@@ -5,6 +5,7 @@
 //!
 //! Reading order: `schema`, [`Store`], `read`, [`StoreError`].
 
+pub(crate) mod alerts;
 mod error;
 pub(crate) mod read;
 mod schema;

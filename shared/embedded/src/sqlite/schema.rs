@@ -52,6 +52,30 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE runs ADD COLUMN agents BLOB;
 ",
+    "
+    CREATE TABLE alerts (
+        about       TEXT PRIMARY KEY,
+        client_id   TEXT NOT NULL,
+        at          INTEGER NOT NULL,
+        is_active   INTEGER NOT NULL,
+        resolved_at INTEGER,
+        late_ms     INTEGER,
+        body        TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX alerts_by_time ON alerts (at);
+    CREATE INDEX alerts_active ON alerts (at) WHERE is_active = 1;
+    CREATE TABLE alerts_to_send (
+        no   INTEGER PRIMARY KEY AUTOINCREMENT,
+        id   TEXT NOT NULL UNIQUE,
+        body TEXT NOT NULL
+    );
+    CREATE TABLE tallies (
+        agent  TEXT NOT NULL,
+        action TEXT NOT NULL,
+        body   TEXT NOT NULL,
+        PRIMARY KEY (agent, action)
+    ) WITHOUT ROWID;
+",
 ];
 
 /// Version of the schema this program writes.

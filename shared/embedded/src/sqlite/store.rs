@@ -11,6 +11,7 @@ use orchestrator_core::run::RunStatus;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::journal::{Append, Blob, Error, StoredAppend};
 use orchestrator_engine::ports::run_index::{RunQuery, RunSummary};
+use orchestrator_engine::sla::Tally;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
 use super::error::{Kind, StoreError};
@@ -19,12 +20,14 @@ use super::{read, schema};
 /// The write connection. Everything in a [`Batch`] becomes durable with one commit.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
+    pub(super) connection: Connection,
     file: PathBuf,
     /// Last append of runs that go on. Only a shortcut: the unique index has the last word.
     heads: HashMap<RunId, Head>,
     /// Digest of the agents that new runs begin with.
     agents: Option<[u8; 32]>,
+    /// Whether alerts are noted to be sent.
+    sends_alerts: bool,
     /// Blobs known to be stored, so that a definition is not bound again for every run of it.
     blobs: HashSet<[u8; 32]>,
 }
@@ -34,6 +37,17 @@ pub struct Store {
 pub(crate) struct Batch {
     pub appends: Vec<Append>,
     pub claims: Vec<Claim>,
+    /// Ids of alerts that need not be sent any more.
+    pub sent: Vec<String>,
+    /// Tallies that have changed, by agent and action.
+    pub tallies: Vec<(String, String, Tally)>,
+}
+
+impl Batch {
+    /// Whether there is anything in it for which nobody waits.
+    pub(crate) fn has_notes(&self) -> bool {
+        !self.sent.is_empty() || !self.tallies.is_empty()
+    }
 }
 
 /// What became of a batch, item by item.
@@ -98,6 +112,7 @@ impl Store {
             file: file.to_owned(),
             heads: HashMap::new(),
             agents: None,
+            sends_alerts: false,
             blobs: HashSet::new(),
         })
     }
@@ -158,6 +173,13 @@ impl Store {
             let claimed = self.claim(claim).map_err(|error| unavailable(self, &error))?;
             committed.claims.push(claimed);
         }
+        for id in &batch.sent {
+            self.sent(id).map_err(|error| unavailable(self, &error))?;
+        }
+        for (agent, action, tally) in &batch.tallies {
+            let stored = self.tally(agent, action, tally);
+            stored.map_err(|error| unavailable(self, &error))?;
+        }
         self.execute("COMMIT").map_err(|error| {
             let detail = StoreError::of(&self.file, &error).to_string();
             match error.sqlite_error_code() {
@@ -195,6 +217,9 @@ impl Store {
         };
         for blob in &append.blobs {
             self.store_blob(blob)?;
+        }
+        for alert in &append.alerts {
+            self.alert(alert, self.sends_alerts)?;
         }
         let has_ended = append
             .summary
@@ -326,6 +351,11 @@ impl Store {
             })
     }
 
+    /// From now on alerts are noted to be sent.
+    pub(crate) fn send_alerts(&mut self) {
+        self.sends_alerts = true;
+    }
+
     /// From now on new runs are noted as begun with these agents.
     pub(crate) fn begin_with(&mut self, agents: [u8; 32]) {
         self.agents = Some(agents);
@@ -367,7 +397,7 @@ impl Store {
         self.connection.prepare_cached(sql)?.execute([]).map(drop)
     }
 
-    fn error(&self, error: &rusqlite::Error) -> StoreError {
+    pub(super) fn error(&self, error: &rusqlite::Error) -> StoreError {
         StoreError::of(&self.file, error)
     }
 }

@@ -25,6 +25,7 @@ fn append(run: RunId, seq: u64, record: &[u8]) -> Append {
         record: record.to_vec(),
         summary: None,
         blobs: Vec::new(),
+        alerts: Vec::new(),
     }
 }
 
@@ -43,7 +44,11 @@ fn summary(run: RunId, client: &str, status: RunStatus) -> RunSummary {
 fn commit(store: &mut Store, appends: Vec<Append>) -> Result<Vec<Result<(), Error>>, Error> {
     let claims = Vec::new();
     store
-        .commit(&Batch { appends, claims })
+        .commit(&Batch {
+            appends,
+            claims,
+            ..Batch::default()
+        })
         .map(|committed| committed.appends)
 }
 
@@ -194,7 +199,14 @@ fn blobs_are_stored_once_and_claims_are_answered_by_the_first() {
         };
         let mut claimed = |claims| {
             let appends = Vec::new();
-            store.commit(&Batch { appends, claims }).unwrap().claims
+            store
+                .commit(&Batch {
+                    appends,
+                    claims,
+                    ..Batch::default()
+                })
+                .unwrap()
+                .claims
         };
         let known = |number| Claimed::Known {
             run: run(number),
@@ -327,7 +339,7 @@ fn runs_know_the_agents_they_began_with_but_for_those_of_earlier_versions() {
         begin(&mut store, 1);
         drop(store);
         let old = Connection::open(file).unwrap();
-        old.execute_batch("ALTER TABLE runs DROP COLUMN agents; PRAGMA user_version = 1;")
+        old.execute_batch("DROP TABLE alerts; DROP TABLE alerts_to_send; DROP TABLE tallies; ALTER TABLE runs DROP COLUMN agents; PRAGMA user_version = 1;")
             .unwrap();
         drop(old);
         let mut store = Store::open(file).unwrap();

@@ -17,7 +17,7 @@ use crate::ports::{Journal, RunIndex};
 use crate::submit::Request;
 use crate::token::TokenKey;
 use crate::trace::Tracer;
-use crate::views::{PoolList, Replay};
+use crate::views::{PoolList, Replay, SlaStats, SlaView};
 
 /// A host as the API sees it.
 pub trait Backend {
@@ -94,6 +94,13 @@ pub trait Backend {
     /// # Errors
     /// When it cannot be told now.
     async fn stats(&self) -> Result<Option<Stats>, HostError>;
+
+    /// What is late, what may become late, and how long tasks take: of the runs of one client, or of all. At most `limit`
+    /// recent ones.
+    ///
+    /// # Errors
+    /// When it cannot be told now.
+    async fn sla(&self, client_id: Option<&str>, limit: u32) -> Result<SlaView, HostError>;
 
     /// What an attempt's agent printed, at most the last `bytes_max`; `None` when nothing was kept. `task` is the name of
     /// the node `key` names.
@@ -215,6 +222,9 @@ pub struct Stats {
     pub cache: BTreeMap<String, u64>,
     /// Pools by name.
     pub pools: BTreeMap<String, PoolStats>,
+    /// Deadlines.
+    #[serde(default)]
+    pub sla: SlaStats,
     /// Most memory used so far, bytes; absent where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_peak_bytes: Option<u64>,

@@ -62,10 +62,15 @@ pub struct Feed {
 impl Feed {
     /// All events of a run, for hosts that have checked who asks.
     pub fn of(run: RunId) -> Feed {
+        Feed::after(run, 0)
+    }
+
+    /// Events of appends after this one.
+    pub fn after(run: RunId, after: u64) -> Feed {
         Feed {
             run,
             replay: Replay::new(run),
-            after: 0,
+            after,
         }
     }
 

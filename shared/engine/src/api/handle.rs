@@ -14,7 +14,7 @@ use super::query::short;
 use super::response::{self, Answer};
 use super::route::{self, Matched, Mismatch, Operation};
 use super::traced::Traced;
-use super::{events, operations, policies, reports, runs, system, tasks, trace, workflows};
+use super::{events, operations, policies, reports, rollbacks, runs, system, tasks, trace, workflows};
 
 /// Names a request in logs; taken from the caller or made up, and sent back.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -106,6 +106,8 @@ async fn answer<B: Backend>(
         | Operation::ApproveTask
         | Operation::RejectTask
         | Operation::RerunTask => operations::operate(asked).await,
+        Operation::RollbackRun => rollbacks::roll_back(asked).await,
+        Operation::ListRollbacks => rollbacks::list(asked).await,
         Operation::GetTask => tasks::get(asked).await,
         Operation::ExplainTask => tasks::explain(asked).await,
         Operation::GetLogs => tasks::logs(asked).await,
@@ -114,6 +116,7 @@ async fn answer<B: Backend>(
         Operation::ListPools => system::pools(asked).await,
         Operation::GetStats => system::stats(asked).await,
         Operation::GetMetrics => system::metrics(asked).await,
+        Operation::GetSla => system::sla(asked).await,
         Operation::GetHealth => Ok(system::health()),
         Operation::GetOpenApi => Ok(system::openapi()),
     }

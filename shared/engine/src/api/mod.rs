@@ -18,6 +18,7 @@ pub mod problem;
 pub mod query;
 pub mod reports;
 pub mod response;
+pub mod rollbacks;
 pub mod route;
 pub mod runs;
 pub mod submission;

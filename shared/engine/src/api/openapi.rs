@@ -11,13 +11,14 @@ use super::backend::Stats;
 use super::operations::OperationBody;
 use super::problem::{Code, Problem};
 use super::reports::{ReportBody, Reported};
+use super::rollbacks::RollbackBody;
 use super::route::{Operation, ROUTES, Route};
 use super::submission::SubmissionBody;
 use super::tasks::LogsView;
 use super::workflows::SubmittedView;
 use crate::views::{
-    EventPage, ExplainView, PlanView, PoolList, RunList, RunSummaryView, RunView, TaskDetail, TaskView,
-    TraceView,
+    EventPage, ExplainView, PlanView, PoolList, RollbackAnswer, RollbackList, RunList, RunSummaryView,
+    RunView, SlaView, TaskDetail, TaskView, TraceView,
 };
 
 /// The document, indented JSON with a line break at its end.
@@ -235,6 +236,11 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described 
         Operation::GetTrace => Described::answer::<TraceView>(g, 200, "The timeline.")
             .query("items", "boolean", "with the items of for_each tasks")
             .query("limit", "integer", "1 to 10000 tasks; default 1000"),
+        Operation::RollbackRun => {
+            let body = json_body::<RollbackBody>(g, true);
+            Described::answer::<RollbackAnswer>(g, 200, "The plan, and the run afterwards.").body(body)
+        }
+        Operation::ListRollbacks => Described::answer::<RollbackList>(g, 200, "The rollbacks."),
         Operation::GetTask => Described::answer::<TaskDetail>(g, 200, "The task."),
         Operation::ExplainTask => Described::answer::<ExplainView>(g, 200, "The explanation."),
         Operation::GetLogs => Described::answer::<LogsView>(g, 200, "What was printed, from the end.")
@@ -264,6 +270,11 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described 
                 ..Described::default()
             }
         }
+        Operation::GetSla => Described::answer::<SlaView>(g, 200, "The board.").query(
+            "limit",
+            "integer",
+            "recent ones; 1 to 500, default 50",
+        ),
         Operation::GetHealth => Described::answer::<Value>(g, 200, "The server answers."),
         Operation::GetOpenApi => Described::answer::<Value>(g, 200, "This document."),
     }

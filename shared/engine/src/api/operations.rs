@@ -18,7 +18,7 @@ use crate::ports::run_index::RunSummary;
 use crate::views::{RunSummaryView, TaskView};
 
 /// Longest reason that is kept.
-const REASON_LENGTH_MAX: usize = 1_000;
+pub(super) const REASON_LENGTH_MAX: usize = 1_000;
 
 /// The body of an operation; every key may be left out, or the body as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

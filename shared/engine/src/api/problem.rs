@@ -74,6 +74,13 @@ codes! {
     BadPriority = "run.priority-out-of-range", BAD_REQUEST, "a priority is 1 to 10";
     UnknownTask = "task.unknown", NOT_FOUND, "the run has no such task";
     WrongTaskStatus = "task.wrong-status", CONFLICT, "the task is in another state than this needs";
+    NoTask = "task.no-task", CONFLICT, "this needs a task of the workflow";
+    NoReason = "rollback.no-reason", BAD_REQUEST, "a rollback needs a reason";
+    NoSteps = "rollback.no-steps", BAD_REQUEST, "nothing is to be taken back";
+    TooManySteps = "rollback.too-many-steps", CONFLICT, "fewer tasks have succeeded";
+    CannotUndo = "rollback.cannot-undo", CONFLICT, "the parameters of an action that is to undo a task have no value";
+    PlanChanged = "rollback.plan-changed", CONFLICT, "the run has moved on since the preview";
+    RollbackUnfinished = "rollback.unfinished", CONFLICT, "a rollback has not undone everything yet";
     StaleAttempt = "attempt.stale", CONFLICT, "the report comes from an attempt that is not the live one";
     BadTaskToken = "attempt.bad-token", UNAUTHORIZED, "the task token is not this attempt's";
     Unsupported = "host.unsupported", NOT_IMPLEMENTED, "this host cannot do this";
@@ -219,6 +226,13 @@ impl From<Rejection> for Problem {
             Rejection::WrongRunStatus { .. } => Code::WrongRunStatus,
             Rejection::UnknownTask(_) => Code::UnknownTask,
             Rejection::WrongTaskStatus { .. } => Code::WrongTaskStatus,
+            Rejection::NotATask { .. } => Code::NoTask,
+            Rejection::NoReason => Code::NoReason,
+            Rejection::NoSteps => Code::NoSteps,
+            Rejection::TooManySteps { .. } => Code::TooManySteps,
+            Rejection::CannotUndo { .. } => Code::CannotUndo,
+            Rejection::PlanChanged { .. } => Code::PlanChanged,
+            Rejection::RollbackUnfinished(_) => Code::RollbackUnfinished,
             Rejection::PriorityOutOfRange(_) => Code::BadPriority,
         };
         Problem::new(code, rejection.to_string())

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use orchestrator_core::ids::AttemptKey;
-use orchestrator_core::run::{Failure, FailureClass, Progress, Report, ReportKind, RunState, TaskStatus};
+use orchestrator_core::run::{
+    Failure, FailureClass, NewFiles, Progress, RejectedCheckpoint, Report, ReportKind, RunState, TaskStatus,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +20,7 @@ use super::query::Query;
 use super::response::{self, Answer};
 use super::{runs, tasks};
 use crate::token::TokenKey;
-use crate::views::At;
+use crate::views::{At, FilesView};
 
 /// Longest message that is kept.
 const MESSAGE_LENGTH_MAX: usize = 8_000;
@@ -47,12 +49,15 @@ pub struct ReportBody {
     /// 0 to 100, for `TASK_PROGRESS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<f64>,
-    /// What the agent is doing, for `TASK_PROGRESS`.
+    /// What the agent is doing, for `TASK_PROGRESS`; why, for `TASK_CHECKPOINT_REJECTED`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The checkpoint, for `TASK_CHECKPOINT`: given back to the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Value>,
+    /// Its files, for `TASK_CHECKPOINT`, if it has some; for `TASK_CHECKPOINT_REJECTED` those that are damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<FilesView>,
     /// Why it failed, for `TASK_FAILURE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ReportedError>,
@@ -66,6 +71,7 @@ pub enum ReportType {
     TaskStarted,
     TaskProgress,
     TaskCheckpoint,
+    TaskCheckpointRejected,
     TaskSuccess,
     TaskFailure,
 }
@@ -244,6 +250,7 @@ impl ReportBody {
             percent: None,
             message: None,
             checkpoint: None,
+            files: None,
             error: None,
         };
         match kind {
@@ -256,6 +263,16 @@ impl ReportBody {
             ReportKind::Checkpoint(checkpoint) => {
                 body.kind = ReportType::TaskCheckpoint;
                 body.checkpoint = Some(checkpoint.as_ref().clone());
+            }
+            ReportKind::FilesSaved(saved) => {
+                body.kind = ReportType::TaskCheckpoint;
+                body.checkpoint = (!saved.value.is_null()).then(|| saved.value.clone());
+                body.files = Some(FilesView::of(saved.files));
+            }
+            ReportKind::CheckpointRejected(rejected) => {
+                body.kind = ReportType::TaskCheckpointRejected;
+                body.files = rejected.files.map(FilesView::of);
+                body.message = Some(rejected.reason.clone());
             }
             ReportKind::Success { started_at, output } => {
                 body.kind = ReportType::TaskSuccess;
@@ -278,6 +295,7 @@ impl ReportBody {
             percent,
             message,
             checkpoint,
+            files,
             error,
             ..
         } = self;
@@ -290,7 +308,18 @@ impl ReportBody {
                     message: message.map(bounded),
                 }))
             }
-            ReportType::TaskCheckpoint => ReportKind::Checkpoint(Arc::new(checkpoint.unwrap_or(Value::Null))),
+            ReportType::TaskCheckpoint => {
+                let value = checkpoint.unwrap_or(Value::Null);
+                match files.map(FilesView::files) {
+                    Some(files) => ReportKind::FilesSaved(Arc::new(NewFiles { files, value })),
+                    None => ReportKind::Checkpoint(Arc::new(value)),
+                }
+            }
+            ReportType::TaskCheckpointRejected => {
+                let reason = message.map_or_else(|| "no reason was given".to_owned(), bounded);
+                let files = files.map(FilesView::files);
+                ReportKind::CheckpointRejected(Arc::new(RejectedCheckpoint { files, reason }))
+            }
             ReportType::TaskSuccess => ReportKind::Success {
                 started_at: started_at.map(|at| at.0),
                 output: output.map(Arc::new),

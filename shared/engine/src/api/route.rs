@@ -33,6 +33,8 @@ pub enum Operation {
     PauseRun,
     ResumeRun,
     RetryRun,
+    RollbackRun,
+    ListRollbacks,
     GetTask,
     ExplainTask,
     GetLogs,
@@ -44,6 +46,7 @@ pub enum Operation {
     ListPools,
     GetStats,
     GetMetrics,
+    GetSla,
     GetHealth,
     GetOpenApi,
 }
@@ -81,6 +84,8 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST,  "/runs/{run}/pause",                   Operation::PauseRun,       "Decide nothing new"),
     route(Method::POST,  "/runs/{run}/resume",                  Operation::ResumeRun,      "Go on deciding"),
     route(Method::POST,  "/runs/{run}/retry",                   Operation::RetryRun,       "Start a failed or cancelled run again from where it failed"),
+    route(Method::POST,  "/runs/{run}/rollback",                Operation::RollbackRun,    "Take tasks and everything downstream of them back, or say what that would do"),
+    route(Method::GET,   "/runs/{run}/rollbacks",               Operation::ListRollbacks,  "The rollbacks of a run, with what each did"),
     route(Method::GET,   "/runs/{run}/tasks/{task}",            Operation::GetTask,        "One task with everything known about it"),
     route(Method::GET,   "/runs/{run}/tasks/{task}/explain",    Operation::ExplainTask,    "Why it ran there, waits, was skipped or failed"),
     route(Method::GET,   "/runs/{run}/tasks/{task}/logs",       Operation::GetLogs,        "What its agent printed"),
@@ -92,6 +97,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET,   "/pools",                              Operation::ListPools,      "Pools, with who holds their slots and who waits"),
     route(Method::GET,   "/stats",                              Operation::GetStats,       "What the host has done so far"),
     route(Method::GET,   "/metrics",                            Operation::GetMetrics,     "The same numbers in the text format of Prometheus"),
+    route(Method::GET,   "/sla",                                Operation::GetSla,         "What is late, what may become late, and how long tasks take"),
     open (Method::GET,   "/healthz",                            Operation::GetHealth,      "Whether the server answers"),
     open (Method::GET,   "/openapi.json",                       Operation::GetOpenApi,     "This API as an OpenAPI 3.1 document"),
 ];

@@ -62,6 +62,21 @@ async fn tally<B: Backend>(asked: &Asked<'_, B>) -> Result<Stats, Problem> {
     })
 }
 
+/// Answers `GET /sla`. Whoever is no operator sees their own runs only, and no figures of agents.
+pub(super) async fn sla<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
+    const LIMIT: u32 = 50;
+    const LIMIT_MAX: u32 = 500;
+    let query = Query::read(asked.parts.uri.query(), &["limit"])?;
+    let limit = query.number("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT);
+    let is_operator = asked.caller.need_operator().is_ok();
+    let client = (!is_operator).then_some(asked.caller.client_id.as_str());
+    let mut view = asked.backend.sla(client, limit).await?;
+    if !is_operator {
+        view.agents.clear();
+    }
+    Ok(response::json(StatusCode::OK, &view))
+}
+
 /// Answers `GET /healthz`.
 pub(super) fn health() -> Answer {
     response::json(StatusCode::OK, &json!({"status": "ok"}))

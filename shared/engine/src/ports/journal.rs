@@ -3,6 +3,7 @@
 use orchestrator_core::ids::RunId;
 
 use super::run_index::RunSummary;
+use crate::views::AlertView;
 
 /// Stores one append-only journal per run, and content-addressed blobs (definitions, policies).
 ///
@@ -56,6 +57,8 @@ pub struct Append {
     pub summary: Option<RunSummary>,
     /// Blobs the record refers to, stored unless already there.
     pub blobs: Vec<Blob>,
+    /// Alerts in the record, for hosts that keep a list of them.
+    pub alerts: Vec<AlertView>,
 }
 
 /// Bytes stored under their SHA-256.

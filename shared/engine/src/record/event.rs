@@ -7,15 +7,19 @@ use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use orchestrator_core::ids::{NodeIx, RunId};
 use orchestrator_core::run::{Carrier, Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::sla::{Lateness, OnBreach};
 use orchestrator_core::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Error;
+use super::checkpoint::{self, PersistedFiles};
 use super::choice::{self, PersistedChoice};
+use super::rollback::PersistedRollback;
+use super::sla::{PersistedAlertKey, PersistedSla, after, before};
 
 /// JSON as text inside a record.
-type Json<'a> = Cow<'a, str>;
+pub(super) type Json<'a> = Cow<'a, str>;
 
 #[derive(Debug, Encode, Decode)]
 #[cbor(flat)]
@@ -38,6 +42,8 @@ pub(super) enum Persisted<'a> {
         traceparent: Option<Cow<'a, str>>,
         #[n(7)]
         needs_admission: bool,
+        #[n(8)]
+        sla: Option<PersistedSla>,
         #[b(10)]
         tracestate: Option<Cow<'a, str>>,
         #[b(11)]
@@ -107,6 +113,32 @@ pub(super) enum Persisted<'a> {
     GroupReopened(#[n(0)] u32),
     #[n(28)]
     ReportRefused(#[n(0)] u32, #[n(1)] u32, #[n(2)] u32, #[b(3)] Cow<'a, str>),
+    #[n(29)]
+    RolledBack(#[b(0)] PersistedRollback<'a>),
+    #[n(30)]
+    CompensationPlanned(#[n(0)] u32, #[b(1)] Json<'a>),
+    #[n(31)]
+    RollbackStopped(#[n(0)] u32),
+    #[n(32)]
+    CompensationWaived(#[n(0)] u32, #[b(1)] Cow<'a, str>),
+    /// The time at which it is over is stored as milliseconds after the record's time.
+    #[n(36)]
+    SlaWarned(#[n(0)] PersistedAlertKey, #[n(1)] u64, #[n(2)] i64),
+    #[n(37)]
+    SlaBreached(
+        #[n(0)] PersistedAlertKey,
+        #[n(1)] u64,
+        #[n(2)] i64,
+        #[n(3)] u8,
+        #[n(4)] u8,
+    ),
+    #[n(38)]
+    SlaResolved(#[n(0)] PersistedAlertKey, #[n(1)] u64),
+    /// The value is left out when it is `null`.
+    #[n(43)]
+    TaskFilesSaved(#[n(0)] u32, #[n(1)] PersistedFiles, #[b(2)] Option<Json<'a>>),
+    #[n(44)]
+    CheckpointRejected(#[n(0)] u32, #[n(1)] Option<PersistedFiles>, #[b(2)] Cow<'a, str>),
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -132,6 +164,7 @@ impl<'a> Persisted<'a> {
                 priority: submission.priority,
                 traceparent: submission.trace.parent.as_deref().map(Cow::from),
                 needs_admission: submission.needs_admission,
+                sla: PersistedSla::of(&submission.sla),
                 tracestate: submission.trace.state.as_deref().map(Cow::from),
                 baggage: submission.trace.baggage.as_deref().map(Cow::from),
             },
@@ -171,6 +204,8 @@ impl<'a> Persisted<'a> {
             Event::TaskCheckpointed { node, checkpoint } => {
                 Persisted::TaskCheckpointed(node.0, json(checkpoint))
             }
+            Event::TaskFilesSaved { node, saved } => checkpoint::saved(*node, saved),
+            Event::CheckpointRejected { node, rejected } => checkpoint::rejected(*node, rejected),
             Event::TaskSucceeded {
                 node,
                 started_at,
@@ -202,6 +237,31 @@ impl<'a> Persisted<'a> {
                 attempt,
                 kind,
             } => Persisted::ReportRefused(node.0, *epoch, *attempt, kind.into()),
+            Event::RolledBack { rollback } => Persisted::RolledBack(PersistedRollback::of(rollback)),
+            Event::CompensationPlanned { of, params } => Persisted::CompensationPlanned(of.0, json(params)),
+            Event::RollbackStopped { node } => Persisted::RollbackStopped(node.0),
+            Event::CompensationWaived { node, by } => Persisted::CompensationWaived(node.0, by.into()),
+            Event::SlaWarned {
+                key,
+                max_ms,
+                deadline,
+            } => Persisted::SlaWarned(PersistedAlertKey::of(*key), *max_ms, after(*deadline, at)),
+            Event::SlaBreached {
+                key,
+                max_ms,
+                deadline,
+                severity,
+                action,
+            } => Persisted::SlaBreached(
+                PersistedAlertKey::of(*key),
+                *max_ms,
+                after(*deadline, at),
+                choice::number(&Lateness::ALL, severity),
+                choice::number(&OnBreach::ALL, action),
+            ),
+            Event::SlaResolved { key, late_ms } => {
+                Persisted::SlaResolved(PersistedAlertKey::of(*key), *late_ms)
+            }
         }
     }
 
@@ -216,6 +276,7 @@ impl<'a> Persisted<'a> {
                 priority,
                 traceparent,
                 needs_admission,
+                sla,
                 tracestate,
                 baggage,
             } => Event::RunSubmitted(Arc::new(Submission {
@@ -226,6 +287,7 @@ impl<'a> Persisted<'a> {
                 metadata: Arc::new(parse(&metadata)?),
                 priority,
                 needs_admission,
+                sla: sla.map(PersistedSla::into_spec).transpose()?.unwrap_or_default(),
                 trace: Carrier {
                     parent: traceparent.map(Cow::into_owned),
                     state: tracestate.map(Cow::into_owned),
@@ -286,6 +348,10 @@ impl<'a> Persisted<'a> {
                 node: NodeIx(node),
                 checkpoint: Arc::new(parse(&checkpoint)?),
             },
+            Persisted::TaskFilesSaved(node, files, value) => checkpoint::into_saved(node, files, value)?,
+            Persisted::CheckpointRejected(node, files, reason) => {
+                checkpoint::into_rejected(node, files, reason.into_owned())
+            }
             Persisted::TaskSucceeded(node, started, output) => Event::TaskSucceeded {
                 node: NodeIx(node),
                 started_at: started.map(|before| Timestamp(at.0.saturating_sub_unsigned(before))),
@@ -322,6 +388,34 @@ impl<'a> Persisted<'a> {
                 attempt,
                 kind: kind.into_owned(),
             },
+            Persisted::RolledBack(rollback) => Event::RolledBack {
+                rollback: rollback.into_rollback()?,
+            },
+            Persisted::CompensationPlanned(of, params) => Event::CompensationPlanned {
+                of: NodeIx(of),
+                params: Arc::new(parse(&params)?),
+            },
+            Persisted::RollbackStopped(node) => Event::RollbackStopped { node: NodeIx(node) },
+            Persisted::CompensationWaived(node, by) => Event::CompensationWaived {
+                node: NodeIx(node),
+                by: by.into_owned(),
+            },
+            Persisted::SlaWarned(key, max_ms, deadline) => Event::SlaWarned {
+                key: key.into_key()?,
+                max_ms,
+                deadline: before(deadline, at),
+            },
+            Persisted::SlaBreached(key, max_ms, deadline, severity, action) => Event::SlaBreached {
+                key: key.into_key()?,
+                max_ms,
+                deadline: before(deadline, at),
+                severity: choice::value(&Lateness::ALL, severity, "a severity")?,
+                action: choice::value(&OnBreach::ALL, action, "an action")?,
+            },
+            Persisted::SlaResolved(key, late_ms) => Event::SlaResolved {
+                key: key.into_key()?,
+                late_ms,
+            },
         })
     }
 }
@@ -344,12 +438,12 @@ impl<'a> PersistedFailure<'a> {
     }
 }
 
-fn json<T: Serialize>(value: &T) -> Json<'static> {
+pub(super) fn json<T: Serialize>(value: &T) -> Json<'static> {
     serde_json::to_string(value)
         .expect("JSON values serialise")
         .into()
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|error| Error::Malformed(format!("bad JSON inside: {error}")))
 }

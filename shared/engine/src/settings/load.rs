@@ -4,10 +4,8 @@ use orchestrator_core::guard::RateLimits;
 use orchestrator_core::policy::{AgentLimits, Policy, PolicyError, Surroundings};
 use orchestrator_core::workflow::{Limits, typed};
 
-use super::raw::{
-    self, CacheConfig, FileConfig, IntakeConfig, LimitsConfig, OnLimit, SlaConfig, TelemetryConfig,
-};
-use super::{Agent, AttemptLimits, Cache, Intake, Problem, Settings, Sla, Telemetry, agents};
+use super::raw::{self, CacheConfig, FileConfig, IntakeConfig, LimitsConfig, OnLimit, TelemetryConfig};
+use super::{Agent, AttemptLimits, Cache, Intake, Problem, Settings, Telemetry, agents};
 
 /// Reads the text of a configuration file, YAML or JSON. An empty text gives what holds without a file.
 ///
@@ -50,7 +48,7 @@ fn check(file: FileConfig) -> Result<Settings, Problems> {
     let settings = |policy, checker: &mut Checker| Settings {
         policy,
         telemetry: checker.telemetry(orchestrator.telemetry),
-        sla: checker.sla(&orchestrator.sla),
+        sla: checker.sla(orchestrator.sla),
         cache: checker.cache(orchestrator.cache),
         intake: checker.intake(&orchestrator.intake),
         ageing_ms: checker.seconds("ageing_s", orchestrator.ageing_s, 60.0),
@@ -94,12 +92,12 @@ fn limits_of(agent: &Agent) -> Option<AgentLimits> {
 }
 
 /// Collects problems while values are read; the value of a faulty key does not matter.
-struct Checker {
+pub(super) struct Checker {
     problems: Problems,
 }
 
 impl Checker {
-    fn refuse(&mut self, key: &str, message: String) {
+    pub(super) fn refuse(&mut self, key: &str, message: String) {
         self.problems.push((format!("{ROOT}{key}"), message));
     }
 
@@ -116,7 +114,7 @@ impl Checker {
     }
 
     /// A number of seconds greater than 0, as milliseconds.
-    fn some_seconds(&mut self, key: &str, value: Option<f64>, default: f64) -> u64 {
+    pub(super) fn some_seconds(&mut self, key: &str, value: Option<f64>, default: f64) -> u64 {
         let millis = self.seconds(key, value, default);
         if millis == 0 && value.is_some_and(|seconds| seconds == 0.0) {
             self.refuse(key, "'0' must be greater than 0".to_owned());
@@ -124,7 +122,7 @@ impl Checker {
         millis
     }
 
-    fn count(
+    pub(super) fn count(
         &mut self,
         key: &str,
         value: Option<u64>,
@@ -151,7 +149,7 @@ impl Checker {
         value
     }
 
-    fn url(&mut self, key: &str, url: String, schemes: &[&str]) -> String {
+    pub(super) fn url(&mut self, key: &str, url: String, schemes: &[&str]) -> String {
         agents::check_url(url, schemes).unwrap_or_else(|message| {
             self.refuse(key, message);
             String::new()
@@ -183,24 +181,6 @@ impl Checker {
                 .service_version
                 .unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
             otlp_endpoint: self.url("telemetry.otlp_endpoint", endpoint, &["http"]),
-        }
-    }
-
-    fn sla(&mut self, config: &SlaConfig) -> Sla {
-        let queue = config.queue_max_seconds;
-        Sla {
-            task_max_ms: self.some_seconds("sla.task_max_seconds", config.task_max_seconds, 600.0),
-            workflow_max_ms: self.some_seconds(
-                "sla.workflow_max_seconds",
-                config.workflow_max_seconds,
-                3600.0,
-            ),
-            queue_max_ms: queue.map(|_| self.some_seconds("sla.queue_max_seconds", queue, 0.0)),
-            check_interval_ms: self.some_seconds(
-                "sla.check_interval_seconds",
-                config.check_interval_seconds,
-                30.0,
-            ),
         }
     }
 
@@ -254,6 +234,12 @@ impl Checker {
                 config.agent_output_bytes_max,
                 default.output_bytes,
                 1024..=256 * MIB,
+            ),
+            checkpoint_bytes: self.count(
+                "limits.agent_checkpoint_bytes_max",
+                config.agent_checkpoint_bytes_max,
+                default.checkpoint_bytes,
+                1024..=1024 * 1024 * MIB,
             ),
             grace_ms: self.seconds(
                 "limits.agent_grace_s",

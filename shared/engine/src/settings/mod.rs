@@ -9,6 +9,7 @@ pub mod raw;
 mod agents;
 mod digest;
 mod load;
+mod sla;
 
 pub use agents::{Agent, AgentKind, Builtin};
 pub use digest::digest;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 
 use orchestrator_core::guard::RateLimits;
 use orchestrator_core::policy::Policy;
+use orchestrator_core::sla::SlaSpec;
 use orchestrator_core::workflow::Limits;
 pub use orchestrator_core::workflow::typed::Problem;
 
@@ -59,14 +61,33 @@ pub struct Telemetry {
     pub sample_ratio: f64,
 }
 
-/// `sla`, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "described at raw::SlaConfig")]
+/// `sla`.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sla {
-    pub task_max_ms: u64,
-    pub workflow_max_ms: u64,
-    pub queue_max_ms: Option<u64>,
+    /// Deadlines of runs whose documents say nothing.
+    pub defaults: SlaSpec,
+    /// How often deadlines are looked at, where there is no timer for each.
     pub check_interval_ms: u64,
+    /// Where alerts are sent.
+    pub webhook: Option<Webhook>,
+}
+
+/// `sla.webhook`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// Gets every alert with POST.
+    pub url: String,
+    /// Where the key is that signs them.
+    pub secret: Option<SecretSource>,
+}
+
+/// Where a secret is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In this environment variable.
+    Variable(String),
+    /// In this file; a relative path is relative to the configuration's directory.
+    File(String),
 }
 
 /// `cache`.
@@ -99,6 +120,8 @@ pub struct AttemptLimits {
     pub log_bytes: u64,
     /// Bytes of output accepted.
     pub output_bytes: u64,
+    /// Bytes of a checkpoint.
+    pub checkpoint_bytes: u64,
     /// How long an attempt that was told to stop may take before it is killed.
     pub grace_ms: u64,
     /// Attempts worked on at a time by commands and HTTP agents of this process; further ones wait for a thread.
@@ -110,6 +133,7 @@ impl Default for AttemptLimits {
         AttemptLimits {
             log_bytes: 10 << 20,
             output_bytes: 1 << 20,
+            checkpoint_bytes: 10 << 30,
             grace_ms: 5_000,
             threads: 1_024,
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use orchestrator_core::policy::PolicyConfig;
+use orchestrator_core::sla::OnBreach;
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
@@ -81,12 +82,41 @@ pub struct SlaConfig {
     /// Longest time from submission to the end of a run.
     #[serde(default)]
     pub workflow_max_seconds: Option<f64>,
-    /// Longest time a task may wait in a queue.
+    /// Longest time a task may wait until it starts.
     #[serde(default)]
     pub queue_max_seconds: Option<f64>,
+    /// Longest silence of a running attempt.
+    #[serde(default)]
+    pub heartbeat_seconds: Option<f64>,
+    /// Part of a deadline after which there is a warning, percent.
+    #[serde(default)]
+    pub warn_percent: Option<u64>,
+    /// What happens to a task that misses a deadline.
+    #[serde(default)]
+    pub on_breach: Option<OnBreach>,
+    /// What happens to a run that misses `workflow_max_seconds`.
+    #[serde(default)]
+    pub on_workflow_breach: Option<OnBreach>,
     /// How often deadlines are looked at.
     #[serde(default, alias = "check_interval_s")]
     pub check_interval_seconds: Option<f64>,
+    /// Where alerts are sent.
+    #[serde(default)]
+    pub webhook: Option<WebhookConfig>,
+}
+
+/// `master_orchestrator.sla.webhook`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// Gets every alert with POST.
+    pub url: String,
+    /// Environment variable with the key that signs alerts.
+    #[serde(default)]
+    pub secret_env: Option<String>,
+    /// File with the key that signs alerts.
+    #[serde(default)]
+    pub secret_file: Option<String>,
 }
 
 /// `master_orchestrator.cache`.
@@ -166,6 +196,9 @@ pub struct LimitsConfig {
     /// Bytes of output accepted of an attempt.
     #[serde(default)]
     pub agent_output_bytes_max: Option<u64>,
+    /// Bytes of a checkpoint of an attempt.
+    #[serde(default)]
+    pub agent_checkpoint_bytes_max: Option<u64>,
     /// Seconds an attempt that was told to stop may take before it is killed.
     #[serde(default)]
     pub agent_grace_s: Option<f64>,

@@ -41,11 +41,15 @@ fn the_full_block_loads_and_every_key_takes_effect() {
         otlp_endpoint: "http://localhost:4318/v1/traces".to_owned(),
     };
     assert_eq!(settings.telemetry, telemetry);
+    let defaults = SlaSpec {
+        task_max_seconds: Some(600.0),
+        workflow_max_seconds: Some(3_600.0),
+        ..SlaSpec::default()
+    };
     let sla = Sla {
-        task_max_ms: 600_000,
-        workflow_max_ms: 3_600_000,
-        queue_max_ms: None,
+        defaults,
         check_interval_ms: 30_000,
+        webhook: None,
     };
     assert_eq!(settings.sla, sla);
     let cache = Cache {

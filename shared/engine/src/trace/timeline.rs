@@ -59,11 +59,15 @@ impl Timeline {
                     self.wait(Phase::Admission, self.part_began, now);
                 }
             }
-            Event::RunPaused { .. } => self.paused_at = self.paused_at.or(Some(at)),
+            Event::RunPaused { .. } | Event::RollbackStopped { .. } => {
+                self.paused_at = self.paused_at.or(Some(at))
+            }
             Event::RunResumed { .. } => self.resume(now),
             Event::RunSucceeded => self.end_run(Outcome::Success, now),
             Event::RunFailed => self.end_run(Outcome::Failed(None), now),
             Event::RunCancelled { .. } => self.end_run(Outcome::Cancelled, now),
+            // What a rollback undoes first is a node of its own.
+            Event::CompensationPlanned { .. } => self.tracks.push(Track::new(None)),
             Event::RunReopened { .. } => {
                 // A run that has not ended goes on with what it is.
                 if std::mem::take(&mut self.has_ended) {
@@ -125,6 +129,7 @@ impl Timeline {
                 self.end_task(node, Outcome::Skipped(reason.clone()), now);
             }
             Event::TaskCancelled { .. } => self.cut_off(node, &Outcome::Cancelled, now),
+            Event::CompensationWaived { .. } => self.cut_off(node, &Outcome::Success, now),
             Event::TaskExpanded { items, .. } => self.expand(node, items.len(), now),
             Event::GroupSucceeded { .. } => self.end_task(node, Outcome::Success, now),
             Event::GroupReopened { .. } => {

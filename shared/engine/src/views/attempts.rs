@@ -1,6 +1,7 @@
 //! The attempts of one task, collected from the events of its run.
 
-use orchestrator_core::run::Event;
+use orchestrator_core::ids::NodeIx;
+use orchestrator_core::run::{Event, RunState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ pub struct AttemptView {
     pub attempt: u32,
     /// `QUEUED`, `RUNNING`, `SUCCESS`, `FAILED` or `CANCELLED`.
     pub status: String,
+    /// The checkpoint it started from: that of this attempt. Absent when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_checkpoint: Option<FromCheckpoint>,
     /// When it was queued.
     pub queued_at: At,
     /// When it started.
@@ -35,6 +39,16 @@ pub struct AttemptView {
     /// When the next attempt was to begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<At>,
+}
+
+/// The attempt that saved a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "FromCheckpoint")]
+pub struct FromCheckpoint {
+    /// Epoch of the task.
+    pub epoch: u32,
+    /// Attempt within the epoch.
+    pub attempt: u32,
 }
 
 /// Collects the attempts of one node from the events of its run.
@@ -69,6 +83,7 @@ impl Attempts {
                     epoch: step.state.node(node).epoch,
                     attempt: *attempt,
                     status: "QUEUED".to_owned(),
+                    from_checkpoint: last_checkpoint(step.state, node),
                     queued_at: at,
                     started_at: None,
                     finished_at: None,
@@ -76,7 +91,15 @@ impl Attempts {
                     retry_at: None,
                 });
             }
-            Event::TaskStarted { .. } | Event::TaskProgressed { .. } | Event::TaskCheckpointed { .. } => {
+            Event::CheckpointRejected { rejected, .. } => {
+                if let (Some(_), Some(open)) = (rejected.files, self.open()) {
+                    open.from_checkpoint = last_checkpoint(step.state, node);
+                }
+            }
+            Event::TaskStarted { .. }
+            | Event::TaskProgressed { .. }
+            | Event::TaskCheckpointed { .. }
+            | Event::TaskFilesSaved { .. } => {
                 if let Some(open) = self.open() {
                     open.status = "RUNNING".to_owned();
                     open.started_at.get_or_insert(at);
@@ -123,4 +146,12 @@ impl Attempts {
         open.finished_at = Some(at);
         Some(open)
     }
+}
+
+fn last_checkpoint(state: &RunState, node: NodeIx) -> Option<FromCheckpoint> {
+    let last = state.node(node).checkpoint.as_deref()?;
+    Some(FromCheckpoint {
+        epoch: last.epoch,
+        attempt: last.attempt,
+    })
 }

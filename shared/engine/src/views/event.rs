@@ -1,5 +1,6 @@
 //! The history of a run, event by event.
 
+use orchestrator_core::ids::NodeIx;
 use orchestrator_core::policy::Choice;
 use orchestrator_core::run::{Event, RunState};
 use schemars::JsonSchema;
@@ -7,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::at::At;
+use super::checkpoint;
 use super::replay::Step;
+use super::rollback;
 use super::task::{ErrorView, OUTPUT_IN_LIST_MAX, ProgressView, hold_name, pool_list, size_of, skip_text};
 
 /// One event as a named object.
@@ -100,7 +103,8 @@ pub fn name(event: &Event) -> &'static str {
         Event::TaskApproved { .. } => "TASK_APPROVED",
         Event::TaskStarted { .. } => "TASK_STARTED",
         Event::TaskProgressed { .. } => "TASK_PROGRESSED",
-        Event::TaskCheckpointed { .. } => "TASK_CHECKPOINTED",
+        Event::TaskCheckpointed { .. } | Event::TaskFilesSaved { .. } => "TASK_CHECKPOINTED",
+        Event::CheckpointRejected { .. } => "CHECKPOINT_REJECTED",
         Event::TaskSucceeded { .. } => "TASK_SUCCEEDED",
         Event::GroupSucceeded { .. } => "GROUP_SUCCEEDED",
         Event::AttemptFailed { .. } => "ATTEMPT_FAILED",
@@ -110,6 +114,13 @@ pub fn name(event: &Event) -> &'static str {
         Event::TaskReset { .. } => "TASK_RESET",
         Event::GroupReopened { .. } => "GROUP_REOPENED",
         Event::ReportRefused { .. } => "REPORT_REFUSED",
+        Event::RolledBack { .. } => "RUN_ROLLED_BACK",
+        Event::CompensationPlanned { .. } => "COMPENSATION_PLANNED",
+        Event::RollbackStopped { .. } => "ROLLBACK_STOPPED",
+        Event::SlaWarned { .. } => "SLA_WARNED",
+        Event::SlaBreached { .. } => "SLA_BREACHED",
+        Event::SlaResolved { .. } => "SLA_RESOLVED",
+        Event::CompensationWaived { .. } => "COMPENSATION_WAIVED",
     }
 }
 
@@ -137,10 +148,14 @@ fn describe(event: &Event, state: &RunState) -> (String, Value) {
             json!({"by": by, "reason": reason}),
         ),
         Event::RunSucceeded => ("every task ended, none badly".to_owned(), Value::Null),
-        Event::RunFailed => (
-            format!("{} failed", tasks(state.failed())),
-            json!({"failed": state.failed()}),
-        ),
+        Event::RunFailed => {
+            let (failed, cancelled) = (state.failed(), state.cancelled_tasks());
+            let text = match cancelled {
+                0 => format!("{} failed", tasks(failed)),
+                _ => format!("{} failed, {} cancelled", tasks(failed), tasks(cancelled)),
+            };
+            (text, json!({"failed": failed, "cancelled": cancelled}))
+        }
         Event::RunReopened { by, reason } => (
             format!("started again by '{by}': {reason}"),
             json!({"by": by, "reason": reason}),
@@ -149,7 +164,11 @@ fn describe(event: &Event, state: &RunState) -> (String, Value) {
             format!("priority set to {priority} by '{by}'"),
             json!({"by": by, "priority": priority}),
         ),
+        Event::RolledBack { rollback } => rollback::describe(state, rollback),
         Event::ChoiceMade { choice } => choice_made(choice, state.choices.len() - 1),
+        Event::SlaWarned { .. } | Event::SlaBreached { .. } | Event::SlaResolved { .. } => {
+            super::alert::describe(event)
+        }
         _ => describe_task(event, state),
     }
 }
@@ -220,6 +239,8 @@ fn describe_task(event: &Event, state: &RunState) -> (String, Value) {
             "the agent saved a checkpoint".to_owned(),
             json!({"checkpoint": **checkpoint}),
         ),
+        Event::TaskFilesSaved { saved, .. } => checkpoint::saved(saved),
+        Event::CheckpointRejected { rejected, .. } => checkpoint::rejected(rejected),
         Event::TaskSucceeded { output, .. } => succeeded(output.as_deref()),
         Event::GroupSucceeded { .. } => ("every item ended well".to_owned(), Value::Null),
         Event::AttemptFailed {
@@ -244,6 +265,22 @@ fn describe_task(event: &Event, state: &RunState) -> (String, Value) {
             format!("{kind} from epoch {epoch}, attempt {attempt} was refused: it is not the live attempt"),
             json!({"epoch": epoch, "attempt": attempt, "report": kind}),
         ),
+        Event::CompensationPlanned { params, .. } => {
+            let action = state.nodes().len() - 1;
+            let action = state.name_of(NodeIx::new(action));
+            (
+                format!("'{action}' undoes it before it is done again"),
+                json!({"action": action, "params": **params}),
+            )
+        }
+        Event::CompensationWaived { by, .. } => (format!("'{by}' takes it as undone"), json!({"by": by})),
+        Event::RollbackStopped { node } => {
+            let failure = state.node(*node).failure.as_deref();
+            (
+                "the rollback stops here and the run is paused; 'resume' tries it again".to_owned(),
+                json!({"error": failure.map(ErrorView::of)}),
+            )
+        }
         _ => (String::new(), Value::Null),
     }
 }
@@ -262,7 +299,7 @@ fn succeeded(output: Option<&Value>) -> (String, Value) {
     }
 }
 
-fn attempt(state: &RunState, node: orchestrator_core::ids::NodeIx) -> Value {
+fn attempt(state: &RunState, node: NodeIx) -> Value {
     let entry = state.node(node);
     json!({"epoch": entry.epoch, "attempt": entry.attempt})
 }

@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::AttemptView;
 use super::choice::{ChoiceView, DemandView};
+use super::deadline::DeadlineView;
 use super::plan::pools_text;
 use super::task::TaskView;
+use crate::sla::Stall;
 
 /// The explanation of one task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +39,9 @@ pub struct ExplainView {
     /// The recorded choice of the policy, once it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choice: Option<ChoiceView>,
+    /// Deadlines whose clocks run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deadlines: Vec<DeadlineView>,
     /// Every attempt, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<AttemptView>,
@@ -71,10 +76,14 @@ impl ExplainView {
         .explain();
         let Explained {
             answer,
-            because,
+            mut because,
             waits_for,
-            next_steps,
+            mut next_steps,
         } = explained;
+        if let Some(stall) = Stall::of(state, now) {
+            because.push(format!("The run does not move: {}.", stall.cause.text()));
+            next_steps.push("orchestrator sla  # to see what else is late".to_owned());
+        }
         let task = TaskView::of(state, node, now);
         ExplainView {
             run_id: state.id(),
@@ -83,6 +92,7 @@ impl ExplainView {
             because,
             waits_for,
             choice,
+            deadlines: DeadlineView::all(state, Some(node), now),
             attempts,
             next_steps,
         }

@@ -77,9 +77,18 @@ impl Replay {
     ///
     /// # Errors
     /// When the journal cannot be read or is corrupt.
-    pub async fn advance<J: Journal>(
+    pub async fn advance<J: Journal>(&mut self, journal: &J, see: impl FnMut(Step<'_>)) -> Result<(), Error> {
+        self.advance_from(journal, |_, _| {}, see).await
+    }
+
+    /// The same; `before` is shown every event but the first with the run as it is before it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or is corrupt.
+    pub async fn advance_from<J: Journal>(
         &mut self,
         journal: &J,
+        mut before: impl FnMut(&RunState, &Event),
         mut see: impl FnMut(Step<'_>),
     ) -> Result<(), Error> {
         for append in journal.load(self.run, self.seq).await.map_err(Error::Journal)? {
@@ -92,6 +101,9 @@ impl Replay {
             let (at, events) = record::decode(&append.record)
                 .map_err(|error| self.corrupt(append.seq, error.to_string()))?;
             for (index, event) in events.iter().enumerate() {
+                if let Some(state) = &self.state {
+                    before(state, event);
+                }
                 self.apply(journal, append.seq, event, at).await?;
                 let state = self.state.as_ref().expect("applying an event leaves a state");
                 see(Step {

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::at::At;
+use super::deadline::{DeadlineView, ViolationView};
+use super::rollback::RollbackProgressView;
 use super::task::TaskView;
 
 /// One run with a page of its tasks.
@@ -46,16 +48,26 @@ pub struct RunView {
     pub finished_at: Option<At>,
     /// From submission to the end, or until now.
     pub duration_ms: u64,
+    /// Its deadline, while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<DeadlineView>,
+    /// Missed deadlines of what goes on; at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<ViolationView>,
     /// Who cancelled it and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<CancelledView>,
+    /// The rollback that has not undone everything yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackProgressView>,
     /// Appends in its journal; where to go on reading events.
     pub seq: u64,
     /// Tasks of the workflow.
     pub tasks_total: u32,
     /// Tasks of the workflow by status.
     pub counts: BTreeMap<String, u32>,
-    /// A page of tasks: those of the workflow in document order, then the items of `for_each` tasks.
+    /// A page of tasks: those of the workflow in document order, then the items of `for_each` tasks and the actions of
+    /// rollbacks.
     pub tasks: Vec<TaskView>,
     /// Where the next page begins (`?tasks_after=`); absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,10 +143,13 @@ impl RunView {
             admitted_at: state.admitted_at.map(At),
             finished_at: state.finished_at.map(At),
             duration_ms: state.finished_at.unwrap_or(now).millis_since(state.submitted_at),
+            deadline: DeadlineView::all(state, None, now).pop(),
+            violations: ViolationView::all(state, now),
             cancelled: state.cancelled.as_ref().map(|(by, reason)| CancelledView {
                 by: by.clone(),
                 reason: reason.clone(),
             }),
+            rollback: RollbackProgressView::unfinished(state),
             seq,
             tasks_total: u32::try_from(tasks_total).unwrap_or(u32::MAX),
             counts: counts(state),

@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use super::at::At;
 use super::attempts::AttemptView;
+use super::checkpoint::CheckpointView;
+use super::deadline::DeadlineView;
 
 /// One task, or one item of a `for_each` task, in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -146,9 +148,15 @@ pub struct TaskDetail {
     /// The item of a `for_each`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<Value>,
-    /// The last checkpoint.
+    /// What the agent noted in its last checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Value>,
+    /// The checkpoints that are kept, newest first: the next attempt starts from the first one whose files are undamaged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checkpoints: Vec<CheckpointView>,
+    /// Deadlines whose clocks run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deadlines: Vec<DeadlineView>,
     /// Every attempt, oldest first, at most the last 100.
     pub attempts: Vec<AttemptView>,
 }
@@ -218,8 +226,10 @@ impl TaskDetail {
             run_id: state.id(),
             task: TaskView::whole(state, node, now),
             params: (*params).clone(),
-            item: entry.child_of.as_ref().map(|child| child.item.clone()),
-            checkpoint: entry.checkpoint.as_deref().cloned(),
+            item: state.item_of(node).map(|(item, _)| item.clone()),
+            checkpoint: entry.checkpoint.as_deref().map(|last| Value::clone(&last.value)),
+            checkpoints: CheckpointView::newest_first(entry.checkpoint.as_deref()),
+            deadlines: DeadlineView::all(state, Some(node), now),
             attempts,
         }
     }

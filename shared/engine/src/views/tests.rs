@@ -37,6 +37,7 @@ impl Given {
             priority: None,
             trace: Default::default(),
             needs_admission: false,
+            sla: Default::default(),
         };
         let (state, _) = run::submit(workflow, Arc::new(submission), NOW);
         let config: PolicyConfig = serde_json::from_value(decision).unwrap();

@@ -107,7 +107,7 @@ impl TraceView {
         for node in state.nodes().iter().filter(|node| !node.retired) {
             *counts.entry(node.status.as_str().to_owned()).or_default() += 1;
         }
-        let is_shown = |node: &NodeIx| items || node.index() < state.workflow.tasks.len();
+        let is_shown = |node: &NodeIx| items || state.node(*node).child_of.is_none();
         let mut begun: Vec<(NodeIx, &Row)> = rows
             .tasks
             .iter()

@@ -27,6 +27,7 @@ fn append(n: u64, seq: u64, status: RunStatus) -> Append {
         record: vec![1],
         summary: Some(summary),
         blobs: Vec::new(),
+        alerts: Vec::new(),
     }
 }
 

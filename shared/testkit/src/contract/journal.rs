@@ -16,6 +16,7 @@ fn append(n: u64, seq: u64, record: &[u8]) -> Append {
         record: record.to_vec(),
         summary: None,
         blobs: Vec::new(),
+        alerts: Vec::new(),
     }
 }
 

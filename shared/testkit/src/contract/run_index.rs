@@ -38,6 +38,7 @@ pub async fn check(journal: &impl Journal, index: &impl RunIndex) {
             record: vec![1],
             summary: Some(summary),
             blobs: Vec::new(),
+            alerts: Vec::new(),
         };
         journal.append(append).await.expect("the next number is free");
     }

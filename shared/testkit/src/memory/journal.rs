@@ -74,6 +74,7 @@ impl Journal for MemoryJournal {
             record,
             summary,
             blobs,
+            alerts: _,
         } = append;
         let mut store = self.0.lock();
         let last = store.runs.get(&run).map_or(0, |appends| appends.len() as u64);

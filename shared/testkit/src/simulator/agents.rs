@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use orchestrator_core::ids::AttemptKey;
-use orchestrator_core::run::{Failure, FailureClass, Progress, ReportKind};
+use orchestrator_core::run::{
+    ContentId, Failure, FailureClass, NewFiles, Progress, RejectedCheckpoint, ReportKind, SavedFiles,
+};
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::Compute;
@@ -145,7 +147,19 @@ pub fn script(random: &mut Random, swarm: &Swarm, key: AttemptKey) -> (&'static 
                 false,
             );
         }
-        say(at + random.range(2, 8_000), succeeded(random), true);
+        if random.chance(300) {
+            let files = files(random);
+            if random.chance(300) {
+                say(at, rejected(files), false);
+            }
+            let value = Value::Null;
+            let saved = ReportKind::FilesSaved(Arc::new(NewFiles { files, value }));
+            say(at + 1, saved, false);
+            if random.chance(300) {
+                say(at + 2, rejected(files), false);
+            }
+        }
+        say(at + random.range(3, 8_000), succeeded(random), true);
         "agent succeeds"
     };
     (name, said)
@@ -181,6 +195,24 @@ pub fn failed(class: FailureClass) -> ReportKind {
         message: "simulated".to_owned(),
         exit_code: None,
     }))
+}
+
+/// One of a few sets of files, so that the same are saved and rejected again.
+fn files(random: &mut Random) -> SavedFiles {
+    let number = random.below(6);
+    SavedFiles {
+        list: ContentId::of(&number.to_le_bytes()),
+        count: 1,
+        bytes: number,
+    }
+}
+
+fn rejected(files: SavedFiles) -> ReportKind {
+    let rejected = RejectedCheckpoint {
+        files: Some(files),
+        reason: "simulated".to_owned(),
+    };
+    ReportKind::CheckpointRejected(Arc::new(rejected))
 }
 
 /// Outputs are short lists, for whoever fans out over them; sometimes nothing.

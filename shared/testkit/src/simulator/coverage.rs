@@ -5,6 +5,7 @@ use std::fmt;
 
 use orchestrator_core::policy::HoldReason;
 use orchestrator_core::run::Event;
+use orchestrator_core::sla::{DeadlineKind, OnBreach};
 
 /// Counts by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +56,14 @@ pub const EXPECTED: &[&str] = &[
     "agent repeats itself",
     "append conflict",
     "append stored, answer lost",
+    "breach Heartbeat",
+    "breach Queue",
+    "breach Task",
+    "breach Workflow",
+    "breach leads to Alert",
+    "breach leads to Cancel",
+    "breach leads to Fail",
+    "breach leads to Retry",
     "call refused",
     "clock backward",
     "clock forward",
@@ -62,10 +71,15 @@ pub const EXPECTED: &[&str] = &[
     "crash after taking slots",
     "crash elsewhere",
     "event AttemptFailed",
+    "event CheckpointRejected",
     "event ChoiceMade",
+    "event CompensationPlanned",
+    "event CompensationWaived",
     "event GroupReopened",
     "event GroupSucceeded",
     "event ReportRefused",
+    "event RollbackStopped",
+    "event RolledBack",
     "event RunAdmitted",
     "event RunCancelled",
     "event RunFailed",
@@ -76,10 +90,14 @@ pub const EXPECTED: &[&str] = &[
     "event RunSubmitted",
     "event RunSucceeded",
     "event TaskApproved",
+    "event SlaBreached",
+    "event SlaResolved",
+    "event SlaWarned",
     "event TaskCancelled",
     "event TaskCheckpointed",
     "event TaskExpanded",
     "event TaskFailed",
+    "event TaskFilesSaved",
     "event TaskHeld",
     "event TaskProgressed",
     "event TaskQueued",
@@ -99,12 +117,43 @@ pub const EXPECTED: &[&str] = &[
     "message reordered",
     "operator accepted",
     "operator refused",
+    "operator refused: a rollback is unfinished",
     "process restarted",
+    "rollback as previewed",
+    "rollback drops a checkpoint",
+    "rollback gives items up",
+    "rollback keeps a checkpoint",
+    "rollback leaves a line",
+    "rollback refused: cannot undo",
+    "rollback refused: the plan changed",
+    "rollback reopens a run",
+    "rollback resumes what was cancelled",
+    "rollback stops an attempt",
     "run fenced",
     "run waited for its place",
     "sweep",
     "timeout",
 ];
+
+/// What a missed deadline counts as.
+pub(super) fn breach_name(kind: DeadlineKind) -> &'static str {
+    match kind {
+        DeadlineKind::Queue => "breach Queue",
+        DeadlineKind::Task => "breach Task",
+        DeadlineKind::Heartbeat => "breach Heartbeat",
+        DeadlineKind::Workflow => "breach Workflow",
+    }
+}
+
+/// What is done about one counts as.
+pub(super) fn action_name(action: OnBreach) -> &'static str {
+    match action {
+        OnBreach::Alert => "breach leads to Alert",
+        OnBreach::Retry => "breach leads to Retry",
+        OnBreach::Cancel => "breach leads to Cancel",
+        OnBreach::Fail => "breach leads to Fail",
+    }
+}
 
 /// What a hold counts as.
 pub(super) fn held_name(hold: HoldReason) -> &'static str {
@@ -139,6 +188,8 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::TaskStarted { .. } => "event TaskStarted",
         Event::TaskProgressed { .. } => "event TaskProgressed",
         Event::TaskCheckpointed { .. } => "event TaskCheckpointed",
+        Event::TaskFilesSaved { .. } => "event TaskFilesSaved",
+        Event::CheckpointRejected { .. } => "event CheckpointRejected",
         Event::TaskSucceeded { .. } => "event TaskSucceeded",
         Event::GroupSucceeded { .. } => "event GroupSucceeded",
         Event::AttemptFailed { .. } => "event AttemptFailed",
@@ -148,5 +199,12 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::TaskReset { .. } => "event TaskReset",
         Event::GroupReopened { .. } => "event GroupReopened",
         Event::ReportRefused { .. } => "event ReportRefused",
+        Event::RolledBack { .. } => "event RolledBack",
+        Event::CompensationPlanned { .. } => "event CompensationPlanned",
+        Event::RollbackStopped { .. } => "event RollbackStopped",
+        Event::SlaWarned { .. } => "event SlaWarned",
+        Event::SlaBreached { .. } => "event SlaBreached",
+        Event::SlaResolved { .. } => "event SlaResolved",
+        Event::CompensationWaived { .. } => "event CompensationWaived",
     }
 }

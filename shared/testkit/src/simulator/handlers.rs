@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures_util::task::noop_waker_ref;
 use orchestrator_core::ids::RunId;
-use orchestrator_core::run::Command;
+use orchestrator_core::run::{Command, Rejection};
 use orchestrator_engine::error::Error;
 use orchestrator_engine::ports::journal;
 use orchestrator_engine::ports::messages::{Body, Candidates};
@@ -150,6 +150,29 @@ impl World {
             (Work::Messages(_), Err(Error::UnknownRun(_))) => {}
             (Work::Messages(deliveries), Err(error)) => {
                 return Err(format!("a message was refused: {error}: {deliveries:?}"));
+            }
+            (Work::Operator(_), Err(Error::Rejected(Rejection::PlanChanged { .. }))) => {
+                self.faults.hit("rollback refused: the plan changed");
+            }
+            (Work::Operator(_), Err(Error::Rejected(Rejection::RollbackUnfinished(_)))) => {
+                self.faults.hit("operator refused: a rollback is unfinished");
+            }
+            (Work::Operator(_), Err(Error::Rejected(Rejection::CannotUndo { .. }))) => {
+                self.faults.hit("rollback refused: cannot undo");
+            }
+            (
+                Work::Operator(Command::Rollback {
+                    token: Some(shown), ..
+                }),
+                Ok(()),
+            ) => {
+                let rollbacks = self.oracle.state(run).rollbacks();
+                if !rollbacks.iter().any(|applied| applied.asked.token == shown) {
+                    return Err(format!(
+                        "RB-2 broken: plan {shown} was shown and another one applied to {run}"
+                    ));
+                }
+                self.faults.hit("rollback as previewed");
             }
             (Work::Operator(_), Ok(())) => self.faults.hit("operator accepted"),
             (Work::Operator(_), Err(_)) => self.faults.hit("operator refused"),

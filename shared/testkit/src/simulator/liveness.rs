@@ -118,6 +118,7 @@ impl World {
                 ));
             }
         }
+        self.oracle.check_deadlines_at_rest(self.now())?;
         self.oracle.check_leases_at_rest(&self.ports.pools.inner)
     }
 

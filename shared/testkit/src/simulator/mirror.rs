@@ -7,6 +7,9 @@ use orchestrator_core::policy::{PoolDemand, Verdict};
 use orchestrator_core::run::{Event, FailureClass, RunState, RunStatus, TaskStatus};
 use orchestrator_core::time::Timestamp;
 
+use super::deadlines::Deadlines;
+use super::rollbacks::Applied;
+
 /// A run folded from its journal.
 #[derive(Debug)]
 pub(super) struct Mirror {
@@ -18,6 +21,9 @@ pub(super) struct Mirror {
     losses: BTreeMap<(NodeIx, u32), u32>,
     /// An operator started it again, which needs no place.
     pub was_reopened: bool,
+    /// A rollback whose append is being read.
+    pub applied: Option<Applied>,
+    deadlines: Deadlines,
 }
 
 impl Mirror {
@@ -29,6 +35,8 @@ impl Mirror {
             successes: BTreeSet::new(),
             losses: BTreeMap::new(),
             was_reopened: false,
+            applied: None,
+            deadlines: Deadlines::default(),
         }
     }
 
@@ -43,11 +51,29 @@ impl Mirror {
         succeeded: &BTreeSet<AttemptKey>,
     ) -> Result<(), String> {
         let state = &self.state;
+        let judged = self.deadlines.check(state, event, at);
+        judged.map_err(|what| format!("SLA-1 broken by {event:?}: {what}"))?;
         let breaks = |rule: &str| Err(format!("{rule} broken by {event:?}"));
         if state.status.is_terminal()
-            && !matches!(event, Event::RunReopened { .. } | Event::ReportRefused { .. })
+            && !matches!(
+                event,
+                Event::RunReopened { .. }
+                    | Event::RolledBack { .. }
+                    | Event::ReportRefused { .. }
+                    | Event::SlaResolved { .. }
+            )
         {
             return breaks("ENDED");
+        }
+        let moves = matches!(
+            event,
+            Event::TaskReady { .. }
+                | Event::TaskExpanded { .. }
+                | Event::TaskQueued { .. }
+                | Event::TaskSkipped { .. }
+        );
+        if moves && event.node().is_some_and(|node| state.waits_for_rollback(node)) {
+            return breaks("RB-1 (not everything is undone)");
         }
         match event {
             Event::RunReopened { .. } => self.was_reopened = true,

@@ -16,12 +16,14 @@
 
 pub mod agents;
 pub mod coverage;
+mod deadlines;
 mod handlers;
 mod liveness;
 mod mirror;
 mod operators;
 pub mod oracle;
 pub mod ports;
+mod rollbacks;
 mod steps;
 pub mod swarm;
 mod traces;

@@ -1,9 +1,11 @@
-//! Operators: they cancel, pause, resume, retry, rerun, approve, reject and change priorities, sensibly or not.
+//! Operators: they cancel, pause, resume, retry, rerun, take back, approve, reject and change priorities, sensibly or not.
 
 use orchestrator_core::ids::NodeIx;
 use orchestrator_core::policy::HoldReason;
+use orchestrator_core::run::rollback::Progress;
 use orchestrator_core::run::{Command, RunState, RunStatus};
 
+use super::rollbacks;
 use super::world::World;
 use crate::random::Random;
 
@@ -42,10 +44,16 @@ fn draw(random: &mut Random, state: &RunState) -> Command {
             },
         };
     }
+    if let Some(rollback) = state.unfinished_rollback()
+        && let Progress::Stopped(node) = state.progress_of(rollback)
+        && random.chance(300)
+    {
+        return Command::Approve { node, by };
+    }
     if state.status == RunStatus::Paused && random.chance(500) {
         return Command::Resume { by };
     }
-    match random.below(16) {
+    match random.below(21) {
         0 => Command::Cancel {
             by,
             reason: "enough".to_owned(),
@@ -60,6 +68,7 @@ fn draw(random: &mut Random, state: &RunState) -> Command {
             by,
             reason: "no".to_owned(),
         },
+        13..=17 => rollbacks::draw(random, state, node),
         _ => Command::SetPriority {
             by,
             priority: u8::try_from(random.range(1, 10)).unwrap_or(5),

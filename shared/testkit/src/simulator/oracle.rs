@@ -11,8 +11,9 @@ use orchestrator_core::workflow::Workflow;
 use orchestrator_engine::decision::admission_pool;
 use orchestrator_engine::record;
 
-use super::coverage::{Coverage, held_name, name_of};
+use super::coverage::{Coverage, action_name, breach_name, held_name, name_of};
 use super::mirror::{Mirror, live_demands};
+use super::rollbacks::Applied;
 use crate::memory::{MemoryJournal, MemoryPools, MemorySessions};
 
 /// The judge: folds every journal by itself and checks each append.
@@ -101,6 +102,9 @@ impl Oracle {
                     mirror.seq - 1
                 ));
             }
+            if let Some(applied) = mirror.applied.take() {
+                applied.end(&mirror.state)?;
+            }
             invariants::check(&mirror.state).map_err(|violation| violation.to_string())?;
         }
         Ok(facts)
@@ -125,12 +129,22 @@ impl Oracle {
             .get_mut(&run)
             .ok_or("an event of a run that was not submitted")?;
         mirror.check(event, at, &self.succeeded)?;
+        if let Event::RolledBack { rollback } = event {
+            mirror.applied = Some(Applied::begin(&mirror.state, rollback, &mut self.coverage)?);
+        }
+        if let Some(applied) = &mut mirror.applied {
+            applied.see(event);
+        }
         match event {
             Event::TaskHeld { hold, .. } => self.coverage.hit(held_name(*hold)),
             Event::AttemptFailed { failure, .. } | Event::TaskFailed { failure, .. }
                 if failure.class == FailureClass::Timeout =>
             {
                 self.coverage.hit("timeout");
+            }
+            Event::SlaBreached { key, action, .. } => {
+                self.coverage.hit(breach_name(key.kind));
+                self.coverage.hit(action_name(*action));
             }
             _ => {}
         }
@@ -293,12 +307,30 @@ impl Oracle {
             .values()
             .filter(|mirror| !mirror.state.status.is_terminal())
             .all(|Mirror { state, .. }| {
+                if state.next_deadline().is_some() {
+                    return false;
+                }
                 let is_recheck = |index: usize| {
                     let node = state.node(NodeIx::new(index));
                     node.due_at.is_none() || node.hold == Some(HoldReason::Policy)
                 };
                 (0..state.nodes().len()).all(is_recheck)
             })
+    }
+
+    /// SLA-1 once nothing is on its way: no deadline has passed unsaid.
+    ///
+    /// # Errors
+    /// With the first run that has one.
+    pub fn check_deadlines_at_rest(&self, now: Timestamp) -> Result<(), String> {
+        let active = self.active_runs();
+        let missed = active
+            .into_iter()
+            .find(|run| self.state(*run).next_deadline().is_some_and(|due| due <= now));
+        match missed {
+            Some(run) => Err(format!("SLA-1 broken: a deadline of run {run} has passed unsaid")),
+            None => Ok(()),
+        }
     }
 
     /// What has been recorded.

@@ -9,6 +9,10 @@ use serde_json::{Map, Value, json};
 
 use crate::random::Random;
 
+mod deadlines;
+
+pub use deadlines::{default_deadlines, has_deadlines};
+
 /// Most tasks of a generated workflow.
 const TASKS_MAX: u64 = 8;
 
@@ -31,8 +35,11 @@ pub struct Job {
 ///
 /// # Panics
 /// When the generated document is not valid: the generator is wrong.
-pub fn job(random: &mut Random) -> Job {
-    let document = document(random);
+pub fn job(random: &mut Random, has_deadlines: bool) -> Job {
+    let mut document = document(random);
+    if has_deadlines {
+        deadlines::add_to(&mut document);
+    }
     let text = document.to_string();
     let parsed = workflow::parse(text.as_bytes(), &Limits::api()).workflow;
     let workflow =
@@ -127,6 +134,15 @@ fn task(random: &mut Random, index: u64, density: u32) -> Value {
     }
     if random.chance(300) {
         set("priority", json!(random.range(1, 10)));
+    }
+    if random.chance(350) {
+        let params = match random.below(4) {
+            0 => json!({}),
+            1 => json!({"first": format!("${{tasks.t{index}.output[0]}}")}),
+            _ => json!({"made": format!("${{tasks.t{index}.output}}")}),
+        };
+        let action = random.pick(&["undo", "undo", "undo", "undo", "blocked", "ask", "night"]);
+        set("compensate", json!({"action": action, "params": params}));
     }
     Value::Object(task)
 }

@@ -112,6 +112,7 @@ impl World {
             decides_in_turn: composition == Composition::Embedded || seed.is_multiple_of(2),
             decisions_max: usize::try_from(random.range(1, 6)).unwrap_or(1),
             ageing_ms: 10_000,
+            sla: workload::default_deadlines(seed),
         };
         let clients: Vec<Client> = (0..random.range(1, 4))
             .map(|index| Client {
@@ -119,7 +120,7 @@ impl World {
                     u64::try_from(START.0).unwrap_or(0) + index,
                     u128::from(random.bits()),
                 ),
-                job: workload::job(&mut random),
+                job: workload::job(&mut random, workload::has_deadlines(seed)),
                 is_submitting: false,
                 at: random.below(5_000),
             })

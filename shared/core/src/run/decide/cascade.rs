@@ -50,6 +50,10 @@ impl Turn<'_> {
                 }
                 continue;
             }
+            if self.state.node(node).undoes.is_some() {
+                self.undo_ended(node);
+                continue;
+            }
             let workflow = Arc::clone(&self.state.workflow);
             for &dependent in workflow.dependents(node) {
                 if self.settle_one(dependent) {
@@ -69,7 +73,7 @@ impl Turn<'_> {
 
     /// Whether the task ended right away (skipped, failed to evaluate, or fanned out over nothing).
     fn settle_one(&mut self, node: NodeIx) -> bool {
-        if self.state.node(node).status != TaskStatus::Pending {
+        if self.state.node(node).status != TaskStatus::Pending || self.state.waits_for_rollback(node) {
             return false;
         }
         match self.verdict_of(node) {
@@ -242,7 +246,7 @@ impl Turn<'_> {
         if !is_going || self.state.open() > 0 {
             return;
         }
-        let event = if self.state.failed() > 0 {
+        let event = if self.state.failed() + self.state.cancelled_tasks() > 0 {
             Event::RunFailed
         } else {
             Event::RunSucceeded

@@ -2,8 +2,10 @@
 
 mod answer;
 mod cascade;
+mod deadlines;
 mod operator;
 mod report;
+mod rollback;
 mod tick;
 
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use super::state::RunState;
 use super::turn::{Outcome, Turn};
 use crate::time::Timestamp;
 use crate::workflow::Workflow;
+
+pub use deadlines::BY_SLA;
 
 /// Creates a run.
 pub fn submit(workflow: Arc<Workflow>, submission: Arc<Submission>, now: Timestamp) -> (RunState, Outcome) {
@@ -49,6 +53,12 @@ pub fn decide(state: &mut RunState, command: Command, now: Timestamp) -> Result<
         Command::Resume { by } => turn.resume(by)?,
         Command::Retry { by } => turn.retry(by)?,
         Command::Rerun { node, by } => turn.rerun(node, by)?,
+        Command::Rollback {
+            request,
+            token,
+            by,
+            reason,
+        } => turn.roll_back(request, token, by, &reason)?,
         Command::Approve { node, by } => turn.approve(node, by)?,
         Command::Reject { node, by, reason } => turn.reject(node, by, reason)?,
         Command::SetPriority { by, priority } => turn.set_priority(by, priority)?,

@@ -7,12 +7,21 @@ use crate::ids::NodeIx;
 use crate::policy::HoldReason;
 use crate::run::event::{Event, Failure, FailureClass};
 use crate::run::rejection::Rejection;
+use crate::run::rollback::{self, ResumedTask};
 use crate::run::status::{RunStatus, TaskStatus};
 use crate::run::turn::Turn;
 
 impl Turn<'_> {
     pub(super) fn cancel(&mut self, by: String, reason: String) -> Result<(), Rejection> {
         self.refuse_ended()?;
+        self.cancel_open();
+        self.emit(Event::RunCancelled { by, reason });
+        self.leave();
+        Ok(())
+    }
+
+    /// Every task that has not ended is cancelled; nothing follows from that, because the run ends with them.
+    pub(super) fn cancel_open(&mut self) {
         for index in 0..self.state.nodes().len() {
             let node = NodeIx::new(index);
             let entry = self.state.node(node);
@@ -20,15 +29,17 @@ impl Turn<'_> {
                 self.emit(Event::TaskCancelled { node });
             }
         }
-        self.emit(Event::RunCancelled { by, reason });
-        self.leave();
-        Ok(())
     }
 
-    /// Waiters leave their lines: slots granted to a paused run would be of no use to anyone.
+    /// Clocks stop, so deadlines that were missed by now come first. Waiters leave their lines: slots granted to a paused run
+    /// would be of no use to anyone.
     pub(super) fn pause(&mut self, by: String) -> Result<(), Rejection> {
         self.refuse_ended()?;
         self.need(RunStatus::Running, "a running run")?;
+        self.deadlines_due();
+        if self.state.status.is_terminal() {
+            return Ok(());
+        }
         self.emit(Event::RunPaused { by });
         self.leave_lines();
         Ok(())
@@ -38,6 +49,7 @@ impl Turn<'_> {
         self.refuse_ended()?;
         self.need(RunStatus::Paused, "a paused run")?;
         self.emit(Event::RunResumed { by });
+        self.take_up_rollback();
         self.want_decision();
         Ok(())
     }
@@ -52,32 +64,10 @@ impl Turn<'_> {
             by,
             reason: "retry".to_owned(),
         });
-        let workflow = Arc::clone(&self.state.workflow);
-        let failed = |node: &NodeIx| {
-            matches!(
-                self.state.node(*node).status,
-                TaskStatus::Failed | TaskStatus::Cancelled
-            )
-        };
-        let seeds: Vec<NodeIx> = (0..workflow.tasks.len())
-            .map(NodeIx::new)
-            .filter(failed)
-            .collect();
-        let members = workflow.downstream_closure(&seeds);
-        let member_set: BTreeSet<NodeIx> = members.iter().copied().collect();
-        for node in members {
-            let keeps_its_items = !workflow
-                .task(node)
-                .depends_on
-                .iter()
-                .any(|up| member_set.contains(up));
-            let has_failed_children = self.state.node(node).group.is_some_and(|group| group.failed > 0);
-            if keeps_its_items && has_failed_children {
-                self.reopen_failed_children(node);
-            } else if self.state.node(node).status != TaskStatus::Pending {
-                self.emit(Event::TaskReset { node });
-            }
-        }
+        let ended_badly = |status| matches!(status, TaskStatus::Failed | TaskStatus::Cancelled);
+        let tasks = rollback::resumed(self.state, ended_badly, &BTreeSet::new());
+        self.start_over(&tasks);
+        self.take_up_rollback();
         self.settle_all();
         Ok(())
     }
@@ -106,6 +96,14 @@ impl Turn<'_> {
                 needed: "a task that has been reached",
             });
         }
+        if entry.undoes.is_some() {
+            let name = self.state.name_of(node);
+            let needed = "a task or an item; 'resume' tries an action again that failed";
+            return Err(Rejection::NotATask { name, needed });
+        }
+        if let Some(rollback) = self.state.unfinished_rollback() {
+            return Err(Rejection::RollbackUnfinished(rollback.number));
+        }
         let parent = entry.child_of.as_ref().map(|child| child.parent);
         if self.state.status.is_terminal() {
             let reason = format!("rerun {}", self.state.name_of(node));
@@ -127,6 +125,11 @@ impl Turn<'_> {
 
     pub(super) fn approve(&mut self, node: NodeIx, by: String) -> Result<(), Rejection> {
         self.refuse_ended()?;
+        if self.stopped_undo() == Some(node) {
+            self.emit(Event::CompensationWaived { node, by });
+            self.cascade_from(node);
+            return Ok(());
+        }
         self.need_person(node)?;
         self.emit(Event::TaskApproved { node, by });
         Ok(())
@@ -163,7 +166,7 @@ impl Turn<'_> {
     }
 
     /// What waits for a slot is READY again; it keeps the time since which it waits.
-    fn leave_lines(&mut self) {
+    pub(super) fn leave_lines(&mut self) {
         let held: Vec<NodeIx> = self.state.held().collect();
         for node in held {
             if self.state.node(node).waits_for_pool() {
@@ -207,6 +210,16 @@ impl Turn<'_> {
         }
     }
 
+    /// Tasks that ended badly, and what depends on them, start over; a list that stays keeps the items that succeeded.
+    pub(super) fn start_over(&mut self, tasks: &[ResumedTask]) {
+        for task in tasks {
+            match task.keeps_items {
+                true => self.reopen_failed_children(task.node),
+                false => self.emit(Event::TaskReset { node: task.node }),
+            }
+        }
+    }
+
     fn reopen_failed_children(&mut self, node: NodeIx) {
         let group = self.state.node(node).group.expect("the caller saw the group");
         self.reopen_group(node);
@@ -223,7 +236,7 @@ impl Turn<'_> {
 
     /// Settles every PENDING task, upstream first, and groups none of whose children could start over; ends the run if
     /// nothing is left to do.
-    fn settle_all(&mut self) {
+    pub(super) fn settle_all(&mut self) {
         let workflow = Arc::clone(&self.state.workflow);
         for &node in workflow.topological() {
             self.settle(node);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::ids::{AttemptKey, NodeIx};
 use crate::run::backoff;
+use crate::run::checkpoint::{NewFiles, RejectedCheckpoint, SavedFiles};
 use crate::run::command::{Report, ReportKind};
 use crate::run::effect::Effect;
 use crate::run::event::{Event, Failure, FailureClass};
@@ -50,6 +51,8 @@ impl Turn<'_> {
             ReportKind::Started => self.emit(Event::TaskStarted { node }),
             ReportKind::Progress(progress) => self.emit(Event::TaskProgressed { node, progress }),
             ReportKind::Checkpoint(checkpoint) => self.emit(Event::TaskCheckpointed { node, checkpoint }),
+            ReportKind::FilesSaved(saved) => self.files_saved(node, saved),
+            ReportKind::CheckpointRejected(rejected) => self.checkpoint_rejected(node, rejected),
             ReportKind::Success { started_at, output } => {
                 // An agent's clock may be ahead of ours.
                 let started_at = started_at.map(|at| at.min(self.now));
@@ -63,6 +66,25 @@ impl Turn<'_> {
             ReportKind::Failure(failure) => self.attempt_failed(node, failure),
         }
         Ok(())
+    }
+
+    /// The same files again are no new checkpoint.
+    fn files_saved(&mut self, node: NodeIx, saved: Arc<NewFiles>) {
+        let last = self.state.node(node).checkpoint.as_deref();
+        if !last.is_some_and(|last| last.has(saved.files.list)) {
+            self.emit(Event::TaskFilesSaved { node, saved });
+        }
+    }
+
+    /// Files that are not remembered need no rejection.
+    fn checkpoint_rejected(&mut self, node: NodeIx, rejected: Arc<RejectedCheckpoint>) {
+        let last = self.state.node(node).checkpoint.as_deref();
+        let is_known = |files: SavedFiles| {
+            last.is_some_and(|last| last.newest_first().any(|checkpoint| checkpoint.has(files.list)))
+        };
+        if rejected.files.is_none_or(is_known) {
+            self.emit(Event::CheckpointRejected { node, rejected });
+        }
     }
 
     /// The live attempt of `node` ended badly: another attempt later, or the end of the task.
@@ -117,7 +139,10 @@ impl Turn<'_> {
                 ReportKind::Success { .. } => node.status == TaskStatus::Success,
                 ReportKind::Failure(_) => matches!(node.status, TaskStatus::Failed | TaskStatus::RetryWait),
                 ReportKind::Started => node.started_at.is_some(),
-                ReportKind::Progress(_) | ReportKind::Checkpoint(_) => false,
+                ReportKind::Progress(_)
+                | ReportKind::Checkpoint(_)
+                | ReportKind::FilesSaved(_)
+                | ReportKind::CheckpointRejected(_) => false,
             };
         let is_fenced = self.state.index.fenced.contains(&key);
         if (is_repeat && !is_fenced) || self.state.index.refused >= REFUSED_REPORTS_MAX {

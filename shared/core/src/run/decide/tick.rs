@@ -8,13 +8,19 @@ use crate::run::status::TaskStatus;
 use crate::run::turn::Turn;
 
 impl Turn<'_> {
-    /// Carries out everything due by now: retries, ends of holds, timeouts of attempts.
+    /// Carries out everything due by now, in the order in which it became due: retries, ends of holds, timeouts of
+    /// attempts, deadlines.
     pub(super) fn tick(&mut self) {
-        while let Some(&(due, node)) = self.state.index.due.first() {
-            if due > self.now || self.state.status.is_terminal() {
-                return;
+        while !self.state.status.is_terminal() {
+            let timer = self.state.index.due.first().copied();
+            let deadline = self.state.index.deadlines.first().copied();
+            match (timer, deadline) {
+                (Some((at, node)), _) if at <= self.now && deadline.is_none_or(|(due, _)| at <= due) => {
+                    self.come_due(node);
+                }
+                (_, Some((at, subject))) if at <= self.now => self.deadline_due(subject),
+                _ => return,
             }
-            self.come_due(node);
         }
     }
 

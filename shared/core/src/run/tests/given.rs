@@ -9,7 +9,9 @@ use crate::ids::NodeIx;
 use crate::policy::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
 use crate::run::{Failure, FailureClass, ReportKind};
 use crate::time::Timestamp;
-use crate::workflow::{Expression, ResourceClass, ResourceSpec, RetrySpec, SlaSpec, Task, Template, Trigger};
+use crate::workflow::{
+    Compensation, Expression, ResourceClass, ResourceSpec, RetrySpec, SlaSpec, Task, Template, Trigger,
+};
 
 /// The workflow with these tasks, each written as `id`, `id <- up, up` or `id <- up : trigger`.
 pub fn tasks(lines: &[&str]) -> Vec<Task> {
@@ -62,6 +64,19 @@ pub fn with(mut tasks: Vec<Task>, id: &str, change: impl FnOnce(&mut Task)) -> V
             .expect("a task of that name"),
     );
     tasks
+}
+
+/// The tasks with an action that undoes each of these.
+pub fn undoable(tasks: Vec<Task>, ids: &[&str]) -> Vec<Task> {
+    ids.iter().fold(tasks, |tasks, id| {
+        with(tasks, id, |task| {
+            task.compensate = Some(Compensation {
+                agent: "cleaner".to_owned(),
+                action: format!("undo_{id}"),
+                params: Template::new(json!({"made": format!("${{tasks.{id}.output}}")})),
+            });
+        })
+    })
 }
 
 pub fn expression(source: &str) -> Option<Expression> {

@@ -2,6 +2,8 @@
 //!
 //! After every command the invariants are checked, and the journal written so far is replayed and compared (RUN-5).
 
+mod checkpoints;
+mod deadlines;
 mod effects;
 mod for_each;
 mod given;
@@ -9,6 +11,8 @@ mod holds;
 mod operator;
 mod reports;
 mod retries;
+mod rollback;
 mod script;
 mod table;
 mod triggers;
+mod undo;

@@ -114,7 +114,11 @@ fn a_run_that_ran_over_keeps_the_checkpoint_of_the_last_attempt() {
         .report("a", ReportKind::Checkpoint(std::sync::Arc::new(json!("step 3"))))
         .rerun("a");
     assert_eq!(
-        run.state.node(NodeIx(0)).checkpoint.as_deref(),
+        run.state
+            .node(NodeIx(0))
+            .checkpoint
+            .as_deref()
+            .map(|last| &*last.value),
         Some(&json!("step 3"))
     );
 }

@@ -8,10 +8,12 @@ use super::given::{SUCCESS, allowed, failure};
 use crate::ids::{AttemptKey, NodeIx, RunId};
 use crate::policy::Choice;
 use crate::pool::LeaseAnswer;
+use crate::run::rollback::{self, Plan, Request, Target};
 use crate::run::{
     self, Answer, Command, Effect, Event, FailureClass, Outcome, Rejection, Report, ReportKind, RunState,
     RunStatus, Submission, TaskStatus, invariants,
 };
+use crate::sla::SlaSpec;
 use crate::time::Timestamp;
 use crate::workflow::definition::Header;
 use crate::workflow::{Task, Workflow};
@@ -20,7 +22,7 @@ use crate::workflow::{Task, Workflow};
 pub struct Script {
     pub state: RunState,
     pub now: Timestamp,
-    journal: Vec<(Timestamp, Event)>,
+    pub journal: Vec<(Timestamp, Event)>,
     last: Outcome,
 }
 
@@ -31,6 +33,11 @@ impl Script {
     }
 
     pub fn submitted(tasks: Vec<Task>, inputs: Value, needs_admission: bool) -> Script {
+        Script::with_deadlines(tasks, inputs, needs_admission, SlaSpec::default())
+    }
+
+    /// With deadlines where the tasks say nothing.
+    pub fn with_deadlines(tasks: Vec<Task>, inputs: Value, needs_admission: bool, sla: SlaSpec) -> Script {
         let workflow = Arc::new(Workflow::assemble(
             Header {
                 name: "tested".to_owned(),
@@ -47,6 +54,7 @@ impl Script {
             priority: None,
             trace: Default::default(),
             needs_admission,
+            sla,
         };
         let now = Timestamp(1_000);
         let (state, outcome) = run::submit(workflow, Arc::new(submission), now);
@@ -300,6 +308,41 @@ impl Script {
             node: self.node(name),
             by: "me".to_owned(),
         }
+    }
+
+    /// `1 step`, `to a`, `tasks a b`, each with `, fresh` if wanted.
+    pub fn request(&self, text: &str) -> Request {
+        let (text, fresh) = match text.strip_suffix(", fresh") {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
+        let nodes = |names: &str| names.split(' ').map(|name| self.node(name)).collect();
+        let target = match text.split_once(' ').expect("two words at least") {
+            ("to", task) => Target::ToTask(self.node(task)),
+            ("tasks", names) => Target::Tasks(nodes(names)),
+            (steps, _) => Target::Steps(steps.parse().expect("a number of steps")),
+        };
+        Request { target, fresh }
+    }
+
+    #[track_caller]
+    pub fn plan(&self, request: &str) -> Plan {
+        rollback::plan(&self.state, &self.request(request)).expect("a plan")
+    }
+
+    pub fn rollback_of(&self, request: &str) -> Command {
+        Command::Rollback {
+            request: self.request(request),
+            token: None,
+            by: "me".to_owned(),
+            reason: "it was wrong".to_owned(),
+        }
+    }
+
+    #[track_caller]
+    pub fn roll_back(&mut self, request: &str) -> &mut Script {
+        let command = self.rollback_of(request);
+        self.run(command)
     }
 
     pub fn approve_of(&self, name: &str) -> Command {

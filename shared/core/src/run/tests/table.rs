@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::given::{SUCCESS, allowed, expression, failure, held, pooled, tasks, with};
+use super::given::{SUCCESS, allowed, expression, failure, held, pooled, tasks, undoable, with};
 use super::script::Script;
 use crate::policy::{Choice, HoldReason, Verdict};
 use crate::pool::LeaseAnswer;
@@ -62,7 +62,7 @@ fn in_status(status: TaskStatus) -> Script {
 type Stimulus = (&'static str, fn(&Script) -> Command);
 
 /// Everything that can be said to a run about its task `t`.
-const STIMULI: [Stimulus; 21] = [
+const STIMULI: [Stimulus; 23] = [
     ("allow", |run| run.answer_of("t", allowed(), None)),
     ("slot", |run| {
         run.answer_of("t", pooled(), Some(LeaseAnswer::Taken))
@@ -112,6 +112,8 @@ const STIMULI: [Stimulus; 21] = [
     ("approve", |run| run.approve_of("t")),
     ("reject", |run| run.reject_of("t")),
     ("rerun-up", |run| run.rerun_of("up")),
+    ("rollback", |run| run.rollback_of("to t")),
+    ("rollback-up", |run| run.rollback_of("to up")),
 ];
 
 fn report(run: &Script, kind: ReportKind) -> Command {
@@ -128,18 +130,27 @@ fn report(run: &Script, kind: ReportKind) -> Command {
 const TABLE: &str = "
 PENDING     cancel=CANCELLED
 READY       allow=QUEUED slot=QUEUED full=HELD hold=HELD deny-skip=SKIPPED deny-fail=FAILED deny-hold=HELD \
-            cancel=CANCELLED rerun=READY rerun-up=PENDING
+            cancel=CANCELLED rerun=READY rerun-up=PENDING \
+            rollback=READY rollback-up=PENDING
 HELD        allow=QUEUED slot=QUEUED full=HELD hold=HELD deny-skip=SKIPPED deny-fail=FAILED deny-hold=HELD \
-            tick=READY cancel=CANCELLED rerun=READY rerun-up=PENDING approve=READY reject=FAILED
+            tick=READY cancel=CANCELLED rerun=READY rerun-up=PENDING \
+            rollback=READY rollback-up=PENDING approve=READY reject=FAILED
 QUEUED      started=RUNNING progress=RUNNING success=SUCCESS transient=RETRY_WAIT permanent=FAILED \
-            cancel=CANCELLED rerun=READY rerun-up=PENDING
+            cancel=CANCELLED rerun=READY rerun-up=PENDING \
+            rollback=READY rollback-up=PENDING
 RUNNING     success=SUCCESS transient=RETRY_WAIT permanent=FAILED tick=RETRY_WAIT \
-            cancel=CANCELLED rerun=READY rerun-up=PENDING
-RETRY_WAIT  tick=READY cancel=CANCELLED rerun=READY rerun-up=PENDING
-SUCCESS     rerun=READY rerun-up=PENDING
-FAILED      rerun=READY rerun-up=PENDING
-SKIPPED     rerun=READY rerun-up=PENDING
-CANCELLED   retry=READY rerun=READY rerun-up=PENDING
+            cancel=CANCELLED rerun=READY rerun-up=PENDING \
+            rollback=READY rollback-up=PENDING
+RETRY_WAIT  tick=READY cancel=CANCELLED rerun=READY rerun-up=PENDING \
+            rollback=READY rollback-up=PENDING
+SUCCESS     rerun=READY rerun-up=PENDING \
+            rollback=READY rollback-up=PENDING
+FAILED      rerun=READY rerun-up=PENDING \
+            rollback=READY rollback-up=PENDING
+SKIPPED     rerun=READY rerun-up=PENDING \
+            rollback=READY rollback-up=PENDING
+CANCELLED   retry=READY rerun=READY rerun-up=PENDING \
+            rollback=READY rollback-up=PENDING
 ";
 
 #[test]
@@ -284,6 +295,10 @@ fn seen() -> BTreeSet<(String, String)> {
             watch(&mut run, rerun);
         }
     }
+    let mut run = Script::of(undoable(tasks(&["t"]), &["t"]));
+    run.succeed("t").roll_back("1 step").fail("undo:t#1");
+    let approve = run.approve_of("undo:t#1");
+    watch(&mut run, approve);
     let mut run = Script::of(with(tasks(&["t"]), "t", |task| task.for_each = expression("[1]")));
     run.cancel();
     watch(&mut run, Command::Retry { by: String::new() });

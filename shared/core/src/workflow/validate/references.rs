@@ -256,11 +256,12 @@ impl Checker<'_, '_, '_> {
                 remedy,
             );
         };
+        // What undoes an item sees that item's output as its task's own.
+        let is_own_item = upstream == site.task && site.kind == Kind::Compensation;
+        let is_list = self.tasks[upstream].for_each.is_some() && !is_own_item;
         match (reference.path.get(1), reference.path.get(2)) {
             (Some(Step::Key(field)), None) if field == "status" => {}
-            (Some(Step::Key(field)), Some(Step::Key(_)))
-                if field == "output" && self.tasks[upstream].for_each.is_some() =>
-            {
+            (Some(Step::Key(field)), Some(Step::Key(_))) if field == "output" && is_list => {
                 let message = format!("'{reference}': '{id}' has 'for_each', so its output is a list");
                 return self.complain(
                     site,

@@ -2,13 +2,13 @@
 
 use super::fields::{Fields, Place, wrong_type};
 use super::report::Report;
+use super::sla;
 use super::values::{
     NAME_RULE, boolean, delay_seconds, duration_ms, gigabytes, is_name, name, priority, quote, text, title,
     whole, word,
 };
-use super::workflow::sla;
 use crate::workflow::definition::{
-    Compensation, OnDenied, ResourceClass, ResourceSpec, RetrySpec, SlaSpec, Task, Trigger,
+    Compensation, OnDenied, ResourceClass, ResourceSpec, RetrySpec, Task, Trigger,
 };
 use crate::workflow::document::{Content, Node};
 use crate::workflow::problem::Code;
@@ -88,7 +88,7 @@ pub(super) fn read<'n, 'a>(
         on_denied: fields.read("on_denied", report, on_denied),
         compensate,
         cache: fields.read("cache", report, boolean).unwrap_or_default(),
-        sla: fields.read("sla", report, task_sla).unwrap_or_default(),
+        sla: fields.read("sla", report, sla::of_task).unwrap_or_default(),
     };
     let wanted = fields.read("depends_on", report, texts).unwrap_or_default();
     Some((
@@ -328,21 +328,6 @@ fn compensation(
         action: fields.require("action", report, title).unwrap_or_default(),
         params: fields.read("params", report, params).unwrap_or_default(),
     })
-}
-
-fn task_sla(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<SlaSpec> {
-    let spec = sla(node, place, report)?;
-    if let Some(node) = node.get("workflow_max_seconds") {
-        let message = "'workflow_max_seconds' has no meaning for one task";
-        report.error(
-            node.at,
-            Code::BadValue,
-            place,
-            message,
-            "move it to the workflow's 'sla'",
-        );
-    }
-    Some(spec)
 }
 
 /// One text or a list of texts, each with its offset.

@@ -8,9 +8,10 @@ use super::fields::{Fields, Place, wrong_type};
 use super::graph::Graph;
 use super::references;
 use super::report::Report;
+use super::sla;
 use super::task::{self, Source};
 use super::values::{NAME_RULE, is_name, priority, quote, seconds, text, title};
-use crate::workflow::definition::{Header, SlaSpec, Task, Workflow};
+use crate::workflow::definition::{Header, Task, Workflow};
 use crate::workflow::document::{Content, Node};
 use crate::workflow::limits::Limits;
 use crate::workflow::problem::Code;
@@ -34,7 +35,6 @@ const WRAPPED_KEYS: [&str; 7] = [
     "sla_minutes",
     "inputs",
 ];
-const SLA_KEYS: [&str; 3] = ["task_max_seconds", "workflow_max_seconds", "queue_max_seconds"];
 const INPUT_KEYS: [&str; 3] = ["default", "required", "description"];
 
 static TASKS: Place<'static> = Place::Key(&Place::Root, "tasks");
@@ -87,19 +87,9 @@ fn read_header<const N: usize>(fields: &Fields<'_, '_, N>, report: &mut Report) 
         description: fields.read("description", report, text).map(str::to_owned),
         client_id: fields.read("client_id", report, title),
         priority: fields.read("priority", report, priority),
-        sla: fields.read("sla", report, sla).unwrap_or_default(),
+        sla: fields.read("sla", report, sla::of_workflow).unwrap_or_default(),
         inputs: fields.read("inputs", report, inputs).unwrap_or_default(),
     }
-}
-
-/// Deadlines, of the workflow or of a task.
-pub(super) fn sla(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<SlaSpec> {
-    let fields = Fields::of(node, *place, &SLA_KEYS, report)?;
-    Some(SlaSpec {
-        task_max_seconds: fields.read("task_max_seconds", report, seconds),
-        workflow_max_seconds: fields.read("workflow_max_seconds", report, seconds),
-        queue_max_seconds: fields.read("queue_max_seconds", report, seconds),
-    })
 }
 
 fn inputs(node: &Node<'_>, place: &Place<'_>, report: &mut Report) -> Option<BTreeMap<String, Value>> {

@@ -61,7 +61,11 @@ impl Explainer<'_> {
         if entry.attempt > 0 {
             next_steps.push(self.task_command("logs", "what its agent printed"));
         }
-        if matches!(self.state.status, RunStatus::Failed | RunStatus::Cancelled) {
+        if entry.undoes.is_some() {
+            because.push("It undoes what a rollback takes back: nothing is done again before.".to_owned());
+            next_steps.push(self.command("resume", "to try it again"));
+            next_steps.push(self.task_command("approve", "to take it as undone; then resume the run"));
+        } else if matches!(self.state.status, RunStatus::Failed | RunStatus::Cancelled) {
             next_steps.push(self.command("retry", "to start again from where it failed"));
         } else {
             next_steps.push(self.task_command("rerun", "to do it and what depends on it again"));

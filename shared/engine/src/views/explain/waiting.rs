@@ -6,6 +6,7 @@ use orchestrator_core::ids::NodeIx;
 use orchestrator_core::policy::HoldReason;
 use orchestrator_core::run::{RunStatus, TaskStatus};
 
+use super::super::rollback::RollbackProgressView;
 use super::super::task::HeldView;
 use super::{Explained, Explainer, WaitView, quoted, trigger_text};
 
@@ -21,6 +22,9 @@ impl Explainer<'_> {
                 )],
                 ..Explained::default()
             };
+        }
+        if let Some(explained) = self.rollback() {
+            return explained;
         }
         let open = task
             .depends_on
@@ -43,6 +47,41 @@ impl Explainer<'_> {
             waits_for,
             next_steps,
         }
+    }
+
+    /// For what waits until a rollback has undone something: the task that is to be done again, or a later action.
+    fn rollback(&self) -> Option<Explained> {
+        let rollback = self.state.unfinished_rollback()?;
+        let is_action = rollback.undos.contains(&self.node);
+        if !is_action && !self.state.waits_for_rollback(self.node) {
+            return None;
+        }
+        let progress = RollbackProgressView::of(self.state, rollback);
+        let action = progress.action?;
+        let mut because = vec![format!(
+            "Rollback {} by '{}' ({}) has undone {} of {}.",
+            rollback.number,
+            rollback.asked.by,
+            rollback.asked.reason.trim_end_matches('.'),
+            progress.undone,
+            progress.compensations
+        )];
+        if let Some(error) = &progress.error {
+            because.push(format!("'{action}' FAILED: {}.", error.trim_end_matches('.')));
+        }
+        let id = self.state.id();
+        Some(Explained {
+            answer: format!(
+                "'{}' waits until '{action}' has undone what was done.",
+                self.name()
+            ),
+            because,
+            next_steps: vec![format!(
+                "orchestrator explain {id} {}  # how far it is",
+                quoted(&action)
+            )],
+            ..Explained::default()
+        })
     }
 
     /// The upstream tasks that are really open: those that do not themselves wait for upstream tasks.
