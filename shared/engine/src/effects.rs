@@ -14,7 +14,7 @@ use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::ports::compute::Dispatch;
 use crate::ports::messages::{Body, Candidates, Message};
-use crate::ports::{Clock, Compute, Messages, Pools, Ports};
+use crate::ports::{Compute, Messages, Pools, Ports};
 
 impl<P: Ports> Engine<P> {
     /// Carries out the effects that later events of the same append have not overtaken, in an order that never hands out a

@@ -75,12 +75,6 @@ impl Message {
         write(&mut inner);
         self.chosen_bytes(field, &inner.0);
     }
-
-    /// `repeated fixed64` or `repeated double`, packed.
-    pub(super) fn packed64(&mut self, field: u32, values: impl Iterator<Item = u64>) {
-        let packed: Vec<u8> = values.flat_map(u64::to_le_bytes).collect();
-        self.bytes(field, &packed);
-    }
 }
 
 #[cfg(test)]
