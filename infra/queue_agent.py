@@ -106,6 +106,8 @@ class Agent:
                 "ORCHESTRATOR_TASK_ID": envelope["task_id"],
                 "ORCHESTRATOR_ATTEMPT": str(envelope["attempt"]),
                 "TRACEPARENT": envelope.get("traceparent") or "",
+                "TRACESTATE": envelope.get("tracestate") or "",
+                "BAGGAGE": envelope.get("baggage") or "",
             }
             watching = checkpoints.watch()
             try:
