@@ -100,7 +100,7 @@ mod tests {
             (rejected(None), "84182c05f664746f726e".to_owned()),
             (rejected(Some(files)), format!("84182c05{list}64746f726e")),
         ] {
-            let record = encode(Timestamp(1), &[event.clone()]);
+            let record = encode(Timestamp(1), std::slice::from_ref(&event));
             let hex: String = record.iter().map(|byte| format!("{byte:02x}")).collect();
             assert!(hex.ends_with(&stored), "{hex} does not end with {stored}");
             assert_eq!(decode(&record), Ok((Timestamp(1), vec![event])));
