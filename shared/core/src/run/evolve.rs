@@ -47,7 +47,13 @@ impl RunState {
             }
             Event::RolledBack { rollback } => self.rolled_back(rollback, at),
             Event::CompensationPlanned { of, params } => self.compensation_planned(*of, params),
-            Event::CompensationWaived { node, .. } => self.finish(*node, TaskStatus::Success, at),
+            Event::CompensationWaived { node, .. } => {
+                // From one end to another: what counts ends does not see it.
+                self.finish(*node, TaskStatus::Success, at);
+                if let Some(undo) = self.nodes[node.index()].undoes.clone() {
+                    self.count_undo(&undo, TaskStatus::Success, true);
+                }
+            }
             Event::RunPriorityChanged { priority, .. } => self.priority = Some(*priority),
             Event::ChoiceMade { choice } => self.choices.push(Arc::clone(choice)),
             Event::TaskReady { node } => self.ready_node(*node, at),
