@@ -38,6 +38,7 @@ mod evolve;
 pub mod invariants;
 mod outstanding;
 pub mod rejection;
+pub mod scope;
 pub mod state;
 pub mod status;
 mod turn;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::event::{Failure, Progress, SkipReason, Submission};
+use super::scope::NodeScope;
 use super::status::{RunStatus, TaskStatus};
 use super::watch::{RunWatch, Violation, Watch};
 use crate::ids::{AttemptKey, NodeIx, RunId};
 use crate::policy::{Choice, HoldReason};
 use crate::sla::AlertKey;
 use crate::time::Timestamp;
-use crate::workflow::expression::Scope;
 use crate::workflow::{Task, Workflow};
 
 /// A run. Built only by [`RunState::submitted`] and [`RunState::evolve`].
@@ -369,50 +369,12 @@ impl RunState {
 
     /// What expressions and references see from `node`.
     pub fn scope(&self, node: NodeIx) -> NodeScope<'_> {
-        NodeScope { state: self, node }
+        NodeScope::new(self, node)
     }
 
     /// Facts of the run for expressions and policy rules: `id`, `workflow`, `client_id`, `inputs`, `metadata`,
     /// `submitted_at`.
     pub fn facts(&self) -> &Value {
         &self.facts
-    }
-}
-
-/// A run seen from one of its nodes.
-#[derive(Clone, Copy)]
-pub struct NodeScope<'a> {
-    state: &'a RunState,
-    node: NodeIx,
-}
-
-impl Scope for NodeScope<'_> {
-    fn inputs(&self) -> &Value {
-        &self.state.submission.inputs
-    }
-
-    fn output(&self, task: &str) -> Option<&Value> {
-        let node = self.state.node(self.state.workflow.find(task)?);
-        match (&node.output, node.status) {
-            (Some(output), _) => Some(output),
-            (None, TaskStatus::Success) => Some(&Value::Null),
-            (None, _) => None,
-        }
-    }
-
-    fn status(&self, task: &str) -> Option<&'static str> {
-        Some(self.state.node(self.state.workflow.find(task)?).status.as_str())
-    }
-
-    fn item(&self) -> Option<(&Value, u32)> {
-        self.state
-            .node(self.node)
-            .child_of
-            .as_ref()
-            .map(|child| (&child.item, child.index))
-    }
-
-    fn run(&self) -> &Value {
-        &self.state.facts
     }
 }
