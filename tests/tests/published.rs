@@ -49,7 +49,10 @@ fn alerts_in_the_samples_are_alerts() {
         let alert: orchestrator_engine::views::AlertView =
             serde_json::from_value(sample["detail"].clone()).expect("the detail is an alert");
         assert_eq!(sample["detail-type"], alert.kind.as_str());
-        assert_eq!(serde_json::to_value(&alert).expect("plain data"), sample["detail"]);
+        assert_eq!(
+            serde_json::to_value(&alert).expect("plain data"),
+            sample["detail"]
+        );
     }
 }
 

@@ -50,12 +50,16 @@ async fn usual_deadlines_cost_no_message_and_short_ones_a_wake_up() {
     let world = World::new().await;
     let process = world.process().await;
     for (sla, wakes) in [(json!({}), 0), (json!({"queue_max_seconds": 1.5}), 1)] {
-        submit(&process, &with_sla(sla)).await;
         let before = process.ports().clients.meter.counts().sqs_requests;
+        submit(&process, &with_sla(sla)).await;
         let decided = deliver(&world, &process).await;
         assert_eq!(decided.len(), 1, "{decided:?}");
         let after = process.ports().clients.meter.counts().sqs_requests;
-        assert_eq!(after - before, 1 + wakes, "the task, and its wake-up");
+        assert_eq!(
+            after - before,
+            2 + wakes,
+            "the decision, the task, and the wake-up"
+        );
     }
 }
 

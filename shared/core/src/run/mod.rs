@@ -41,6 +41,7 @@ pub mod invariants;
 mod outstanding;
 pub mod rejection;
 pub mod rollback;
+pub mod scope;
 pub mod state;
 pub mod status;
 mod turn;
