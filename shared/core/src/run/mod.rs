@@ -42,6 +42,7 @@ mod outstanding;
 pub mod rejection;
 pub mod rollback;
 pub mod scope;
+mod start_over;
 pub mod state;
 pub mod status;
 mod turn;

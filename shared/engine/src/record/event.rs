@@ -6,20 +6,16 @@ use std::sync::Arc;
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use orchestrator_core::ids::{NodeIx, RunId};
-use orchestrator_core::run::{Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::run::{Event, Progress, SkipReason, Submission};
 use orchestrator_core::sla::{Lateness, OnBreach};
 use orchestrator_core::time::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::Error;
 use super::checkpoint::{self, PersistedFiles};
 use super::choice::{self, PersistedChoice};
+use super::parts::{Json, PersistedFailure, json, parse};
 use super::rollback::PersistedRollback;
 use super::sla::{PersistedAlertKey, PersistedSla, after, before};
-
-/// JSON as text inside a record.
-pub(super) type Json<'a> = Cow<'a, str>;
 
 #[derive(Debug, Encode, Decode)]
 #[cbor(flat)]
@@ -135,17 +131,6 @@ pub(super) enum Persisted<'a> {
     TaskFilesSaved(#[n(0)] u32, #[n(1)] PersistedFiles, #[b(2)] Option<Json<'a>>),
     #[n(44)]
     CheckpointRejected(#[n(0)] u32, #[n(1)] Option<PersistedFiles>, #[b(2)] Cow<'a, str>),
-}
-
-#[derive(Debug, Encode, Decode)]
-#[cbor(array)]
-pub(super) struct PersistedFailure<'a> {
-    #[n(0)]
-    class: u8,
-    #[b(1)]
-    message: Cow<'a, str>,
-    #[n(2)]
-    exit_code: Option<i32>,
 }
 
 impl<'a> Persisted<'a> {
@@ -406,32 +391,4 @@ impl<'a> Persisted<'a> {
             },
         })
     }
-}
-
-impl<'a> PersistedFailure<'a> {
-    fn of(failure: &'a Failure) -> PersistedFailure<'a> {
-        PersistedFailure {
-            class: choice::number(&FailureClass::ALL, &failure.class),
-            message: failure.message.as_str().into(),
-            exit_code: failure.exit_code,
-        }
-    }
-
-    fn into_failure(self) -> Result<Failure, Error> {
-        Ok(Failure {
-            class: choice::value(&FailureClass::ALL, self.class, "a failure class")?,
-            message: self.message.into_owned(),
-            exit_code: self.exit_code,
-        })
-    }
-}
-
-pub(super) fn json<T: Serialize>(value: &T) -> Json<'static> {
-    serde_json::to_string(value)
-        .expect("JSON values serialise")
-        .into()
-}
-
-pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|error| Error::Malformed(format!("bad JSON inside: {error}")))
 }

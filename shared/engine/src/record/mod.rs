@@ -8,6 +8,7 @@
 mod checkpoint;
 mod choice;
 mod event;
+mod parts;
 mod rollback;
 mod sla;
 
