@@ -23,4 +23,5 @@ mod examples;
 mod faults;
 mod golden;
 mod pools;
+mod sla;
 mod sweep;

@@ -55,7 +55,11 @@ async fn usual_deadlines_cost_no_message_and_short_ones_a_wake_up() {
         let decided = deliver(&world, &process).await;
         assert_eq!(decided.len(), 1, "{decided:?}");
         let after = process.ports().clients.meter.counts().sqs_requests;
-        assert_eq!(after - before, 2 + wakes, "the decision, the task, and the wake-up");
+        assert_eq!(
+            after - before,
+            2 + wakes,
+            "the decision, the task, and the wake-up"
+        );
     }
 }
 
