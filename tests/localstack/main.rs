@@ -26,5 +26,6 @@ mod faults;
 mod golden;
 mod pools;
 mod rollback;
+mod sla;
 mod storm;
 mod sweep;
