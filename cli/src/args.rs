@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use orchestrator_engine::env_vars;
 
 use crate::bench::BenchArgs;
+use crate::commands::TraceArgs;
 
 pub use rollback::RollbackArgs;
 
@@ -254,26 +255,6 @@ pub struct EventsArgs {
     /// Only events of appends after this one.
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     pub after: u64,
-}
-
-/// `trace`.
-#[derive(Debug, ClapArgs)]
-pub struct TraceArgs {
-    /// The run.
-    #[arg(value_name = "RUN")]
-    pub run: String,
-    /// Tasks to draw: those that matter most; 0 draws all.
-    #[arg(short, long, value_name = "N", default_value_t = 40)]
-    pub tasks: usize,
-    /// The items of for_each tasks too.
-    #[arg(long)]
-    pub items: bool,
-    /// Draw with ASCII characters.
-    #[arg(long)]
-    pub ascii: bool,
-    /// Columns to use; default: those of the terminal.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(60..=1000))]
-    pub width: Option<u16>,
 }
 
 /// `logs`.

@@ -22,7 +22,7 @@ use crate::world::World;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Deliveries before a message goes to the dead letters.
 const RECEIVES_MAX: u32 = 8;
-/// Seconds until a message of a function that died comes again.
+/// Seconds until a message of a function that died comes again, unless the test wants others.
 const VISIBILITY_SECONDS: u32 = 4;
 /// The group of operators in tokens.
 pub const OPERATORS: &str = "operators";
@@ -38,6 +38,8 @@ pub struct Wanted<'a> {
     pub environment: Vec<(&'a str, String)>,
     /// Seconds a function may take; 0: as many as it likes.
     pub timeout_seconds: i32,
+    /// Seconds until a message of a function that died comes again; 0: as soon as is safe with little to do.
+    pub visibility_seconds: u32,
     /// Whether nothing is delivered to the functions: the test calls them itself.
     pub is_manual: bool,
     /// Whether requests of the test are answered by a function of their own, without `environment`: what it puts between the
@@ -68,7 +70,7 @@ impl Deployment {
             dead_letters: Default::default(),
             api: "intake",
         };
-        deployment.create_queues(wanted.agents).await;
+        deployment.create_queues(&wanted).await;
         let environment = deployment.environment(&wanted).await;
         for name in ["intake", "decision", "task_events", "sla_sweep", "rollback"] {
             deployment
@@ -91,7 +93,11 @@ impl Deployment {
         deployment
     }
 
-    async fn create_queues(&mut self, agents: &[&str]) {
+    async fn create_queues(&mut self, wanted: &Wanted<'_>) {
+        let visibility_seconds = match wanted.visibility_seconds {
+            0 => VISIBILITY_SECONDS,
+            seconds => seconds,
+        };
         let sqs = &self.world.clients.sqs;
         let config = &self.world.config;
         let queues = [
@@ -110,14 +116,14 @@ impl Deployment {
             set.attributes(QueueAttributeName::RedrivePolicy, redrive.to_string())
                 .attributes(
                     QueueAttributeName::VisibilityTimeout,
-                    VISIBILITY_SECONDS.to_string(),
+                    visibility_seconds.to_string(),
                 )
                 .send()
                 .await
                 .expect("a queue with dead letters");
             self.dead_letters[index] = dead_letters;
         }
-        for agent in agents {
+        for agent in wanted.agents {
             let name = format!("tasks-{agent}");
             sqs.create_queue()
                 .queue_name(name)

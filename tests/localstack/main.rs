@@ -26,6 +26,7 @@ mod faults;
 mod golden;
 mod pools;
 mod rollback;
+mod sla;
 mod storm;
 mod sweep;
 mod telemetry;

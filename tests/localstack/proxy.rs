@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -115,20 +115,29 @@ fn pass(mut client: TcpStream, upstream: &str, judge: &dyn Fn(&Call<'_>) -> Fate
 /// Ends the process at the other end as the loss of its machine would. Where it is out of reach, because the functions run in
 /// containers, it waits for an answer until its time is over.
 fn end_process(client: &TcpStream) -> std::io::Result<()> {
-    let killed = owner(client.peer_addr()?.port()).and_then(|pid| kill_process(pid, Signal::KILL).ok());
+    let killed =
+        owner(client.peer_addr()?, client.local_addr()?).and_then(|pid| kill_process(pid, Signal::KILL).ok());
     if killed.is_none() {
         thread::sleep(STUCK);
     }
     Ok(())
 }
 
-/// The process on this machine that has a connection from this port.
-fn owner(port: u16) -> Option<Pid> {
+/// The process on this machine at the first end of a connection. Another connection may have the same port at one of its ends.
+fn owner(end: SocketAddr, other_end: SocketAddr) -> Option<Pid> {
     let connections = fs::read_to_string("/proc/net/tcp").ok()?;
-    let local = format!(":{port:04X}");
+    let in_hex = |address: SocketAddr| match address {
+        SocketAddr::V4(address) => {
+            let ip = u32::from_le_bytes(address.ip().octets());
+            Some(format!("{ip:08X}:{:04X}", address.port()))
+        }
+        SocketAddr::V6(_) => None,
+    };
+    let (end, other_end) = (in_hex(end)?, in_hex(other_end)?);
     let inode = connections.lines().skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        fields.get(1)?.ends_with(&local).then(|| fields.get(9).copied())?
+        let is_it = *fields.get(1)? == end && *fields.get(2)? == other_end;
+        is_it.then(|| fields.get(9).copied())?
     })?;
     let socket = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?.flatten();

@@ -31,6 +31,8 @@ const TASKS: usize = 4;
 
 /// Invocations of the test at a time.
 const AT_ONCE: usize = 8;
+/// Longer than an invocation takes when the machine has much else to do: what comes again while it is worked on is given up too early.
+const VISIBILITY_SECONDS: u32 = 20;
 /// Tries of a submission.
 const TRIES: u32 = 30;
 /// How often the schedule ticks. A run is looked at a minute after it was submitted.
@@ -192,6 +194,7 @@ async fn runs_end_correctly_whatever_goes_wrong_and_dead_letters_are_only_poison
         agents: &["writer"],
         configuration: &configuration,
         environment: environment.map(|name| (name, proxy.endpoint.clone())).to_vec(),
+        visibility_seconds: VISIBILITY_SECONDS,
         has_observer: true,
         ..Wanted::default()
     });

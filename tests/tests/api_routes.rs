@@ -210,6 +210,13 @@ fn every_route_answers_as_documented() {
     );
     let stats = caller.json("/stats", &Request::new("GET", "/stats"));
     assert!(stats["commits"].as_u64().is_some_and(|commits| commits > 0));
+    let sla = caller.json("/sla", &Request::new("GET", "/sla?limit=5"));
+    assert_eq!(sla["active_total"], 0);
+    assert!(sla["recent"].as_array().is_some_and(Vec::is_empty));
+    assert_eq!(
+        caller.send("/sla", &Request::new("GET", "/sla?limit=0")).code(),
+        "request.bad-parameter"
+    );
 
     let report = format!("{run}/tasks/first/events");
     let report = Request::new("POST", &report)

@@ -34,6 +34,29 @@ fn the_schema_of_the_configuration_is_published() {
 }
 
 #[test]
+fn the_schema_of_alerts_is_published() {
+    is_as_published(
+        "events/schemas/alert.schema.json",
+        &format!("{:#}\n", orchestrator_engine::views::alert::json_schema()),
+    );
+}
+
+#[test]
+fn alerts_in_the_samples_are_alerts() {
+    for kind in ["warning", "breached", "resolved"] {
+        let text = tests::repository::read(format!("events/alerts/sla_{kind}.json"));
+        let sample: serde_json::Value = serde_json::from_str(&text).expect("a sample is JSON");
+        let alert: orchestrator_engine::views::AlertView =
+            serde_json::from_value(sample["detail"].clone()).expect("the detail is an alert");
+        assert_eq!(sample["detail-type"], alert.kind.as_str());
+        assert_eq!(
+            serde_json::to_value(&alert).expect("plain data"),
+            sample["detail"]
+        );
+    }
+}
+
+#[test]
 fn the_description_of_the_http_api_is_published() {
     is_as_published("docs/openapi.json", orchestrator_engine::api::openapi::document());
 }

@@ -137,8 +137,10 @@ fn a_running_command_is_stopped_with_its_children_and_its_late_success_is_refuse
         (&task["epoch"], &task["attempts"][0]["status"]),
         (&json!(2), &json!("CANCELLED"))
     );
-    let refused = |event: &&String| *event == "REPORT_REFUSED job";
-    assert_eq!(place.history(&run).iter().filter(refused).count(), 1);
+    let page = place.get(&format!("{run}/events?limit=10000"));
+    let events = page["events"].as_array().expect("a run has events");
+    let is_late = |event: &&Value| event["type"] == "REPORT_REFUSED" && event["report"] == "TASK_SUCCESS";
+    assert_eq!(events.iter().filter(is_late).count(), 1);
     // Asked for again, as after an answer that was lost, nothing is taken back twice.
     assert_eq!(
         place.post(&format!("{run}/rollback"), &body).code(),

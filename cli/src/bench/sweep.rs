@@ -32,7 +32,7 @@ pub struct SweepFigures {
     pub overdue: u32,
     /// Runs that these are in.
     pub overdue_runs: u32,
-    /// From the last deadline until the last breach was durable, milliseconds.
+    /// From the first deadline until the last breach was durable, milliseconds: the time it took to submit them included.
     pub noticed_after_ms: f64,
     /// Processor time of the whole process from the first deadline until then, milliseconds; Linux only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,6 @@ pub(super) fn run(directory: &Path, active: u32, overdue: u32) -> Result<SweepFi
             DEADLINE.as_secs_f64(),
         )
         .await?;
-        let last = now();
         if first.elapsed() >= DEADLINE {
             return Err(
                 "the overdue tasks could not be submitted before their deadline (ask for fewer)".to_owned(),
@@ -102,7 +101,7 @@ pub(super) fn run(directory: &Path, active: u32, overdue: u32) -> Result<SweepFi
                 Err(RecvError::Closed) => return Err("the orchestrator stopped".to_owned()),
             }
         }
-        let noticed_after = last.elapsed().saturating_sub(DEADLINE);
+        let noticed_after = first.elapsed().saturating_sub(DEADLINE);
         let cpu_ms = cpu_ms().zip(cpu_before).map(|(after, before)| after - before);
         let io = Io::of("self")
             .zip(io_before)

@@ -25,6 +25,7 @@ mod trace;
 mod validate;
 
 pub use submission::Submission;
+pub use trace::TraceArgs;
 
 use crate::args::{AgentVerb, Args, PolicyVerb, Verb};
 use crate::exit::{Exit, Failure};

@@ -3,11 +3,31 @@
 use orchestrator_core::run::TaskStatus;
 use orchestrator_engine::views::{TaskTraceView, TraceView};
 
-use crate::args::{Global, TraceArgs};
+use crate::args::Global;
 use crate::client::{Client, run_path};
 use crate::exit::{Exit, Failure};
 use crate::output::timeline::{Drawing, Marks};
 use crate::output::{Output, Page, text};
+
+/// What to draw, and how.
+#[derive(Debug, clap::Args)]
+pub struct TraceArgs {
+    /// The run.
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Tasks to draw: those that matter most; 0 draws all.
+    #[arg(short, long, value_name = "N", default_value_t = 40)]
+    pub tasks: usize,
+    /// The items of for_each tasks too.
+    #[arg(long)]
+    pub items: bool,
+    /// Draw with ASCII characters.
+    #[arg(long)]
+    pub ascii: bool,
+    /// Columns to use; default: those of the terminal.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(60..=1000))]
+    pub width: Option<u16>,
+}
 
 /// Tasks whose time is looked at; those of a larger run are counted.
 const TASKS_MAX: usize = TraceView::TASKS_MAX;

@@ -28,13 +28,13 @@ def prepare(params):
     scaled = lambda part: [([(x - m) / s for x, m, s in zip(values, means, spreads)], label) for values, label in part]
     write(RUN_DIR / "split.json", {"training": scaled(training), "test": scaled(test)})
     print(f"{len(training)} penguins to learn from, {len(test)} to be tested with")
-    return {"split": str(RUN_DIR / "split.json"), "training": len(training), "test": len(test)}
+    return {"split": "split.json", "training": len(training), "test": len(test)}
 
 
 def train(params):
     """Gradient descent for at most `rounds` more rounds. After each, what has been learned is kept as a checkpoint: the next
     attempt, whatever made it necessary, goes on from there."""
-    points = json.loads(Path(params["split"]).read_text(encoding="utf-8"))["training"]
+    points = read(params["split"])["training"]
     model = {"rounds": 0, "weights": [[0.0] * (len(FEATURES) + 1) for _ in SPECIES]}
     if CHECKPOINT.exists():
         model = json.loads(CHECKPOINT.read_text(encoding="utf-8"))
@@ -48,7 +48,7 @@ def train(params):
         write(CHECKPOINT, model)
         print(f"round {model['rounds']}: loss {loss:.4f}")
     write(RUN_DIR / "model.json", model)
-    return {"model": str(RUN_DIR / "model.json"), "from_round": first, "to_round": model["rounds"]}
+    return {"model": "model.json", "from_round": first, "to_round": model["rounds"]}
 
 
 def one_round(weights, points, rate):
@@ -70,8 +70,8 @@ def one_round(weights, points, rate):
 
 def evaluate(params):
     """Tests the model with penguins it has never seen, and puts its score on the board."""
-    model = json.loads(Path(params["model"]).read_text(encoding="utf-8"))
-    points = json.loads(Path(params["split"]).read_text(encoding="utf-8"))["test"]
+    model = read(params["model"])
+    points = read(params["split"])["test"]
     guess = lambda values: max(
         range(len(SPECIES)), key=lambda species: sum(w * x for w, x in zip(model["weights"][species], [1.0] + values))
     )
@@ -106,6 +106,11 @@ def scores():
 def softmax(values):
     powers = [math.exp(value - max(values)) for value in values]
     return [power / sum(powers) for power in powers]
+
+
+def read(name):
+    """A file that an earlier task has left in the folder that all tasks of the run share."""
+    return json.loads((RUN_DIR / name).read_text(encoding="utf-8"))
 
 
 def write(path, value):

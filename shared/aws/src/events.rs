@@ -132,6 +132,9 @@ fn is_published(event: &Event, published: PublishedEvents) -> bool {
 }
 
 fn detail(committed: &Committed<'_>, index: usize, event: &Event) -> Value {
+    if let Some(alert) = AlertView::of(event, committed.at, committed.state) {
+        return serde_json::to_value(alert).expect("an alert is plain data");
+    }
     let view = EventView::of(Step {
         seq: committed.seq,
         index,
@@ -142,11 +145,6 @@ fn detail(committed: &Committed<'_>, index: usize, event: &Event) -> Value {
     let mut detail = serde_json::to_value(view).expect("a view is plain data");
     if detail.to_string().len() > DETAIL_BYTES_MAX {
         detail = json!({"seq": committed.seq, "index": index, "type": event_name(event), "truncated": true});
-    }
-    if let Some(alert) = AlertView::of(event, committed.at, committed.state) {
-        detail["alert_id"] = json!(alert.id);
-        detail["client_id"] = json!(alert.client_id);
-        detail["late_ms"] = json!(alert.late_ms);
     }
     detail["run_id"] = json!(committed.run);
     detail["workflow"] = json!(committed.state.workflow.name);

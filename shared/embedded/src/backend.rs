@@ -1,7 +1,8 @@
 //! The embedded host behind the HTTP API.
 
+mod read_only;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use orchestrator_core::guard::RateLimits;
@@ -9,7 +10,7 @@ use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::api::backend::{Logs, PoolStats, Stats, TelemetryStats};
+use orchestrator_engine::api::backend::{Logs, PoolStats, Stats};
 use orchestrator_engine::api::{Backend, Intake};
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
@@ -28,7 +29,8 @@ use crate::host::{Change, Watched};
 use crate::orchestrator::Orchestrator;
 use crate::rate_limits::LocalRateLimits;
 use crate::reader::Reader;
-use crate::sqlite::StoreError;
+
+pub use read_only::ReadOnlyBackend;
 
 /// An [`Orchestrator`] as the API sees it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -215,7 +217,7 @@ impl Backend for HostBackend {
             appends: stats.appends,
             events: stats.events,
             commits: stats.commits,
-            telemetry: orchestrator.exporter().map(telemetry).unwrap_or_default(),
+            telemetry: orchestrator.exporter().map(Exporter::stats).unwrap_or_default(),
             counted: orchestrator.counted(),
             cache: BTreeMap::new(),
             pools: pools.iter().map(pool).collect(),
@@ -259,18 +261,6 @@ impl Backend for HostBackend {
     }
 }
 
-fn telemetry(exporter: &Exporter) -> TelemetryStats {
-    let exported = exporter.exported();
-    TelemetryStats {
-        enabled: true,
-        service_name: Some(exporter.service_name().to_owned()),
-        current_trace_id: None,
-        spans_sent: exported.sent,
-        spans_dropped: exported.dropped,
-        spans_failed: exported.failed,
-    }
-}
-
 /// Changes of runs as they happen.
 #[derive(Debug)]
 pub struct Changes(broadcast::Receiver<Change>);
@@ -286,120 +276,6 @@ impl Changes {
                 Err(RecvError::Closed) => return false,
             }
         }
-    }
-}
-
-/// A data directory that nobody owns, as the API sees it: everything can be read, nothing changes.
-#[derive(Debug)]
-pub struct ReadOnlyBackend {
-    reader: Reader,
-    policy: Arc<Policy>,
-    intake: Intake,
-}
-
-impl ReadOnlyBackend {
-    /// Opens the data directory for reading.
-    ///
-    /// # Errors
-    /// When there is no database that this program can read.
-    pub fn open(data_dir: &Path, policy: Arc<Policy>, intake: Intake) -> Result<ReadOnlyBackend, StoreError> {
-        Ok(ReadOnlyBackend {
-            reader: Reader::open(data_dir)?,
-            policy,
-            intake,
-        })
-    }
-}
-
-impl Backend for ReadOnlyBackend {
-    type Journal = Reader;
-    type RunIndex = Reader;
-
-    fn journal(&self) -> &Reader {
-        &self.reader
-    }
-
-    fn run_index(&self) -> &Reader {
-        &self.reader
-    }
-
-    fn now(&self) -> Timestamp {
-        SystemClock.now()
-    }
-
-    fn new_run_id(&self) -> RunId {
-        SystemClock.new_run_id()
-    }
-
-    fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    fn tokens(&self) -> Option<&TokenKey> {
-        None
-    }
-
-    fn intake(&self) -> &Intake {
-        &self.intake
-    }
-
-    async fn submit(&self, _request: Request) -> Result<(), Error> {
-        Err(read_only().into())
-    }
-
-    async fn operate(&self, _run: RunId, _command: Command) -> Result<(), Error> {
-        Err(read_only().into())
-    }
-
-    async fn report(&self, _run: RunId, _report: Report) -> Result<(), Error> {
-        Err(read_only().into())
-    }
-
-    /// Nobody works, so nobody holds a slot.
-    async fn pools(&self) -> Result<PoolList, HostError> {
-        let free = |(pool, capacity): (&String, &u32)| PoolView {
-            pool: pool.clone(),
-            capacity: *capacity,
-            used: 0,
-            waiting: 0,
-            holders: Vec::new(),
-            waiters: Vec::new(),
-        };
-        let pools = self.policy.capacities().iter().map(free).collect();
-        Ok(PoolList { pools })
-    }
-
-    async fn stats(&self) -> Result<Option<Stats>, HostError> {
-        Err(HostError {
-            what: "the tally of the host",
-            detail: "no process works on this data directory (start 'orchestrator serve')".to_owned(),
-        })
-    }
-
-    async fn sla(&self, client_id: Option<&str>, limit: u32) -> Result<SlaView, HostError> {
-        let mut view = self.reader.sla(client_id, limit, self.now()).await?;
-        view.note =
-            Some("no process works on this data directory, so nothing is at risk or stalled".to_owned());
-        Ok(view)
-    }
-
-    async fn logs(&self, key: AttemptKey, task: &str, bytes_max: u64) -> Result<Option<Logs>, HostError> {
-        logs(&self.reader, key, task, bytes_max).await
-    }
-
-    async fn claim(&self, _claim: Claim) -> Result<Claimed, HostError> {
-        Err(read_only())
-    }
-
-    async fn take_token(&self, _client_id: &str) -> Result<Option<u64>, HostError> {
-        Ok(None)
-    }
-}
-
-fn read_only() -> HostError {
-    HostError {
-        what: "the data directory",
-        detail: "it is open for reading only".to_owned(),
     }
 }
 

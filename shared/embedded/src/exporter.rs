@@ -10,8 +10,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use orchestrator_engine::api::backend::TelemetryStats;
 use orchestrator_engine::trace::otlp::{self, CONTENT_TYPE};
-use orchestrator_engine::trace::{Export, Record, Sink, Span};
+use orchestrator_engine::trace::{Export, Record, Sink, Span, Tracer};
 
 /// Tries of one request.
 const TRIES_MAX: u32 = 4;
@@ -21,6 +22,28 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const END_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Turns and dispatches that take less, milliseconds, have no span of their own: their time would be 0.
+const WORK_MS_MIN: u64 = 1;
+
+/// Who records spans, and who sends them.
+#[derive(Debug)]
+pub(crate) struct Traces {
+    pub(crate) tracer: Arc<Tracer>,
+    pub(crate) exporter: Arc<Exporter>,
+}
+
+impl Traces {
+    /// Starts to send spans.
+    pub(crate) fn start(export: Export) -> Traces {
+        let exporter = Exporter::start(export.clone());
+        let sink: Arc<dyn Sink> = Arc::clone(&exporter) as _;
+        Traces {
+            tracer: Arc::new(Tracer::new(&export, sink, WORK_MS_MIN)),
+            exporter,
+        }
+    }
+}
 
 /// What has become of spans.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -103,6 +126,19 @@ impl Exporter {
             .resource
             .get("service.name")
             .unwrap_or_default()
+    }
+
+    /// The same, as the API shows it.
+    pub(crate) fn stats(&self) -> TelemetryStats {
+        let exported = self.exported();
+        TelemetryStats {
+            enabled: true,
+            service_name: Some(self.service_name().to_owned()),
+            current_trace_id: None,
+            spans_sent: exported.sent,
+            spans_dropped: exported.dropped,
+            spans_failed: exported.failed,
+        }
     }
 
     /// Sends what is left and ends the thread; gives up after a while.

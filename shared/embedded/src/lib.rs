@@ -18,6 +18,7 @@ pub mod exporter;
 pub mod host;
 mod options;
 mod orchestrator;
+mod parts;
 mod rate_limits;
 mod reader;
 pub mod sqlite;

@@ -1,43 +1,33 @@
 //! The embedded orchestrator as its host sees it.
 
-use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
-use std::rc::Rc;
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
-use orchestrator_core::sla::SlaSpec;
-use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::metrics::{Metrics, Snapshot};
 use orchestrator_engine::observe::Telemetry;
+use orchestrator_engine::ports::Idempotency;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
-use orchestrator_engine::ports::{Clock as _, Idempotency};
 use orchestrator_engine::settings;
 use orchestrator_engine::sla::Tallies;
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
-use orchestrator_engine::trace::{Sink, Tracer};
+use orchestrator_engine::trace::Tracer;
 use tokio::sync::{Semaphore, broadcast, oneshot};
 
 use crate::agents::compute::Setup;
-use crate::agents::{LocalCompute, kill_orphans};
-use crate::clock::SystemClock;
+use crate::agents::kill_orphans;
 use crate::data_dir::{DataDir, DataDirError, Owner, Ownership};
-use crate::exporter::Exporter;
+use crate::exporter::{Exporter, Traces};
 use crate::host::input::{Inbox, Input};
-use crate::host::journal::GroupJournal;
-use crate::host::pools::LocalPools;
-use crate::host::ports::{Broadcast, EmbeddedPorts, Outbox, StoreIndex};
-use crate::host::sessions::Sessions;
-use crate::host::{self, Change, PoolView, Recovered, Stats, Watched};
+use crate::host::{Change, PoolView, Recovered, Stats, Watched};
 use crate::options::{StartOptions, TakesUp};
+use crate::parts::Parts;
 use crate::reader::Reader;
 use crate::sqlite::{ActiveRun, Store, StoreError};
 use crate::webhook::Outgoing;
@@ -81,21 +71,10 @@ pub struct Orchestrator {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Who records spans, and who sends them.
-#[derive(Debug)]
-struct Traces {
-    tracer: Arc<Tracer>,
-    exporter: Arc<Exporter>,
-}
-
-/// Turns and dispatches that take less have no span of their own: their time would be 0.
-const WORK_MS_MIN: u64 = 1;
 /// Requests answered at a time; further ones wait.
 const REQUESTS_MAX: usize = 10_000;
 /// Changes a subscriber may be behind before it misses some.
 const CHANGES_MAX: usize = 4_096;
-/// Tasks decided in one append.
-const DECISIONS_MAX: usize = 256;
 
 impl Orchestrator {
     /// Takes the data directory and starts the engine on it; unfinished runs go on. Blocks until they are loaded.
@@ -153,14 +132,7 @@ impl Orchestrator {
             dispatches: options.dispatches,
             path: options.path,
         };
-        let traces = options.export.map(|export| {
-            let exporter = Exporter::start(export.clone());
-            let sink: Arc<dyn Sink> = Arc::clone(&exporter) as _;
-            Traces {
-                tracer: Arc::new(Tracer::new(&export, sink, WORK_MS_MIN)),
-                exporter,
-            }
-        });
+        let traces = options.export.map(Traces::start);
         let metrics = Arc::<Metrics>::default();
         let (sender, receiver) = channel();
         let inbox = Inbox::new(sender);
@@ -372,70 +344,5 @@ impl Idempotency for Orchestrator {
 impl Drop for Orchestrator {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// What the engine's thread is made from.
-struct Parts {
-    store: Store,
-    setup: Setup,
-    inbox: Inbox,
-    changes: broadcast::Sender<Change>,
-    policy: Arc<Policy>,
-    tokens: TokenKey,
-    runs_per_client: Option<u32>,
-    ageing_ms: u64,
-    sla: SlaSpec,
-    tallies: Tallies,
-    webhook: Option<Outgoing>,
-    active: Vec<RunId>,
-    other_agents: Vec<RunId>,
-    telemetry: Telemetry,
-}
-
-impl Parts {
-    /// The life of the engine's thread.
-    fn run(self, receiver: &Receiver<Input>, ready: &SyncSender<Recovered>) {
-        let grace = Duration::from_millis(self.setup.limits.grace_ms);
-        let dispatches = self.setup.dispatches;
-        let store = Rc::new(RefCell::new(self.store));
-        let outbox = Outbox::default();
-        let tallies = Rc::new(RefCell::new(self.tallies));
-        let ports = EmbeddedPorts {
-            journal: GroupJournal::new(Rc::clone(&store), Rc::clone(&tallies)),
-            index: StoreIndex(store),
-            pools: LocalPools::new(self.policy.capacities().clone(), self.runs_per_client),
-            compute: LocalCompute::new(self.setup, self.inbox, outbox.clone()),
-            bus: Broadcast {
-                sender: self.changes,
-                events: Cell::new(0),
-                tallies,
-                webhook: self.webhook,
-            },
-            clock: SystemClock,
-            sessions: Sessions::default(),
-            outbox,
-        };
-        let options = Options {
-            decides_in_turn: true,
-            decisions_max: DECISIONS_MAX,
-            ageing_ms: self.ageing_ms,
-            sla: self.sla,
-        };
-        let tracer = self.telemetry.tracer.clone();
-        let engine = Engine::new(ports, self.policy, self.tokens, options).watched_by(self.telemetry);
-        let mut recovered = host::recover(&engine, self.active, dispatches)
-            .now_or_never()
-            .expect("loading waits for nothing on this host");
-        recovered.other_agents = self.other_agents;
-        if let Some(tracer) = tracer {
-            let now = engine.ports().clock.now();
-            host::resend(&engine, &tracer, &recovered.runs, now)
-                .now_or_never()
-                .expect("reading waits for nothing on this host");
-        }
-        // The starter waits for it, unless it has been killed meanwhile.
-        let _ = ready.send(recovered);
-        host::serve(&engine, receiver, grace);
     }
 }

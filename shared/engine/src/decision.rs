@@ -19,7 +19,7 @@ impl<P: Ports> Engine<P> {
     /// append, the rest gets a message of its own; waiters are asked about all at once, because most of them keep waiting
     /// and add nothing to the append.
     pub(crate) async fn answer(&self, session: &mut Session, candidates: &Candidates) -> Result<(), Error> {
-        self.return_void_grants(session, candidates);
+        let wanted = self.return_void_grants(session, candidates);
         if session.state().status != RunStatus::Running {
             return Ok(());
         }
@@ -48,6 +48,10 @@ impl<P: Ports> Engine<P> {
         }
         self.take_slots(session, &mut answers).await?;
         session.execute(Command::Answer(answers))?;
+        // Whoever was asked about and is held for something else wants its slot no more.
+        let is_answered = |key: &AttemptKey| session.state().node(key.node).status != TaskStatus::Ready;
+        let answered: Vec<AttemptKey> = wanted.into_iter().filter(is_answered).collect();
+        session.note_taken(answered);
         Ok(())
     }
 
@@ -127,10 +131,11 @@ impl<P: Ports> Engine<P> {
         }
     }
 
-    /// Slots granted to a task that no longer wants them go to the next in line. A READY task is about to ask for its own.
-    fn return_void_grants(&self, session: &mut Session, candidates: &Candidates) {
+    /// Slots granted to a task that no longer wants them go to the next in line. A READY task is about to be asked about, and
+    /// may ask for its own: those are returned.
+    fn return_void_grants(&self, session: &mut Session, candidates: &Candidates) -> Vec<AttemptKey> {
         let Candidates::Granted(keys) = candidates else {
-            return;
+            return Vec::new();
         };
         let state = session.state();
         let asks_next = |key: &AttemptKey| {
@@ -141,8 +146,9 @@ impl<P: Ports> Engine<P> {
                 wanted.is_some_and(|node| (node.epoch, node.attempt + 1) == (key.epoch, key.attempt));
             is_next && state.status == RunStatus::Running
         };
-        let void: Vec<AttemptKey> = keys.iter().copied().filter(|key| !asks_next(key)).collect();
+        let (wanted, void): (Vec<AttemptKey>, Vec<AttemptKey>) = keys.iter().copied().partition(asks_next);
         session.note_taken(void);
+        wanted
     }
 
     /// Use case `admission`: gets the run its place under the client's concurrent-run limit.

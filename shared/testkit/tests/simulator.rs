@@ -11,7 +11,11 @@ fn a_seed_does_the_same_again() {
 }
 
 /// Seed, and what went wrong under it.
-const REGRESSIONS: [(u64, &str); 3] = [
+const REGRESSIONS: [(u64, &str); 4] = [
+    (
+        9_563,
+        "a task became ready in the turn that heard of its slot, was held for something else, and nobody gave the slot back",
+    ),
     (
         171,
         "a task ran with the slots that a lost turn had taken for it under another choice, and was counted under its own",

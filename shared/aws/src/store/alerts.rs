@@ -50,12 +50,10 @@ impl Store {
     }
 
     /// What is late, of one client or of all; at most `limit` recent ones.
-    pub(crate) async fn sla(
-        &self,
-        client: Option<&str>,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<SlaView, HostError> {
+    ///
+    /// # Errors
+    /// When the list cannot be read.
+    pub async fn sla(&self, client: Option<&str>, limit: u32, now: Timestamp) -> Result<SlaView, HostError> {
         let (first, last) = Key::active_alerts();
         let query = Query::between(Key::alerts(), first, last);
         let active = self.alerts(query, client, usize::MAX).await.map_err(of_index)?;

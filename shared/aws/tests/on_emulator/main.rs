@@ -7,4 +7,5 @@ mod contracts;
 mod costs;
 mod faults;
 mod runs;
+mod sla;
 mod world;

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::state::RunState;
+use crate::ids::NodeIx;
 use crate::time::Timestamp;
 
 /// Checkpoints remembered of a task: the last one, and those it can fall back to.
@@ -91,6 +93,31 @@ impl Checkpoint {
     /// Whether its files are those of this list.
     pub fn has(&self, list: ContentId) -> bool {
         self.files.is_some_and(|files| files.list == list)
+    }
+}
+
+impl RunState {
+    /// Puts a checkpoint of the current attempt in front of the earlier ones. `null` takes them back.
+    pub(super) fn remember(
+        &mut self,
+        node: NodeIx,
+        value: Arc<Value>,
+        files: Option<SavedFiles>,
+        at: Timestamp,
+    ) {
+        let entry = &mut self.nodes[node.index()];
+        let checkpoint = Checkpoint {
+            epoch: entry.epoch,
+            attempt: entry.attempt,
+            saved_at: at,
+            value,
+            files,
+            previous: None,
+        };
+        entry.checkpoint = match checkpoint.value.is_null() && files.is_none() {
+            true => None,
+            false => Some(checkpoint.after(entry.checkpoint.as_ref())),
+        };
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::checkpoint::{Checkpoint, SavedFiles};
 use super::command::ReportKind;
 use super::event::{Event, FailureClass};
 use super::state::{ChildOf, Group, Node, RunState};
@@ -47,7 +46,13 @@ impl RunState {
             }
             Event::RolledBack { rollback } => self.rolled_back(rollback, at),
             Event::CompensationPlanned { of, params } => self.compensation_planned(*of, params),
-            Event::CompensationWaived { node, .. } => self.finish(*node, TaskStatus::Success, at),
+            Event::CompensationWaived { node, .. } => {
+                // From one end to another: what counts ends does not see it.
+                self.finish(*node, TaskStatus::Success, at);
+                if let Some(undo) = self.nodes[node.index()].undoes.clone() {
+                    self.count_undo(&undo, TaskStatus::Success, true);
+                }
+            }
             Event::RunPriorityChanged { priority, .. } => self.priority = Some(*priority),
             Event::ChoiceMade { choice } => self.choices.push(Arc::clone(choice)),
             Event::TaskReady { node } => self.ready_node(*node, at),
@@ -215,23 +220,6 @@ impl RunState {
         self.is_heard_of(node, at);
     }
 
-    /// Puts a checkpoint of the current attempt in front of the earlier ones. `null` takes them back.
-    fn remember(&mut self, node: NodeIx, value: Arc<Value>, files: Option<SavedFiles>, at: Timestamp) {
-        let entry = &mut self.nodes[node.index()];
-        let checkpoint = Checkpoint {
-            epoch: entry.epoch,
-            attempt: entry.attempt,
-            saved_at: at,
-            value,
-            files,
-            previous: None,
-        };
-        entry.checkpoint = match checkpoint.value.is_null() && files.is_none() {
-            true => None,
-            false => Some(checkpoint.after(entry.checkpoint.as_ref())),
-        };
-    }
-
     /// Moves a node to a terminal state and counts it where it counts.
     fn finish(&mut self, node: NodeIx, status: TaskStatus, at: Timestamp) {
         self.nodes[node.index()].finished_at = Some(at);
@@ -241,7 +229,7 @@ impl RunState {
     }
 
     /// Changes the state of a node and every derived count and set with it.
-    fn enter(&mut self, node: NodeIx, to: TaskStatus) {
+    pub(super) fn enter(&mut self, node: NodeIx, to: TaskStatus) {
         let from = std::mem::replace(&mut self.nodes[node.index()].status, to);
         if from == TaskStatus::Held {
             let entry = &mut self.nodes[node.index()];
@@ -311,7 +299,7 @@ impl RunState {
         }
     }
 
-    fn set_due(&mut self, node: NodeIx, due: Option<Timestamp>) {
+    pub(super) fn set_due(&mut self, node: NodeIx, due: Option<Timestamp>) {
         let entry = &mut self.nodes[node.index()];
         if let Some(old) = std::mem::replace(&mut entry.due_at, due) {
             self.index.due.remove(&(old, node));
@@ -356,59 +344,6 @@ impl RunState {
             .expect("only an expanded task succeeds as a group");
         let output = |child: NodeIx| self.node(child).output.as_deref().cloned().unwrap_or(Value::Null);
         Value::Array(group.children().map(output).collect())
-    }
-
-    /// Back to PENDING in a new epoch; whatever was live is fenced, whatever was expanded is retired.
-    fn reset(&mut self, node: NodeIx) {
-        self.fence(node);
-        if let Some(group) = self.nodes[node.index()].group {
-            group.children().for_each(|child| self.retire(child));
-        }
-        self.enter(node, TaskStatus::Pending);
-        self.set_due(node, None);
-        self.rewatch(Some(node));
-        let entry = &mut self.nodes[node.index()];
-        *entry = Node {
-            epoch: entry.epoch + 1,
-            attempts_total: entry.attempts_total,
-            upstream: entry.upstream,
-            checkpoint: entry.checkpoint.take(),
-            child_of: entry.child_of.take(),
-            undoes: entry.undoes.take(),
-            ..Node::default()
-        };
-    }
-
-    fn retire(&mut self, child: NodeIx) {
-        self.fence(child);
-        self.nodes[child.index()].retired = true;
-        if !self.nodes[child.index()].status.is_terminal() {
-            self.enter(child, TaskStatus::Cancelled);
-            self.set_due(child, None);
-            self.rewatch(Some(child));
-            self.index.open -= 1;
-        }
-    }
-
-    /// A timeout or a missed deadline ends the attempt from our side; every other failure is the attempt's own end.
-    fn fence_unless_reported(&mut self, node: NodeIx, class: FailureClass) {
-        if self.is_from_our_side(node, class) {
-            self.fence(node);
-        }
-    }
-
-    /// Remembers that a live attempt was ended from our side.
-    fn fence(&mut self, node: NodeIx) {
-        if self.is_live(node) {
-            self.index.fenced.insert(self.attempt_of(node));
-        }
-    }
-
-    fn reopen_group(&mut self, node: NodeIx) {
-        self.nodes[node.index()].output = None;
-        self.nodes[node.index()].failure = None;
-        self.nodes[node.index()].finished_at = None;
-        self.enter(node, TaskStatus::Running);
     }
 }
 

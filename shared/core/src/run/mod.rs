@@ -41,6 +41,8 @@ pub mod invariants;
 mod outstanding;
 pub mod rejection;
 pub mod rollback;
+pub mod scope;
+mod start_over;
 pub mod state;
 pub mod status;
 mod turn;

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::checkpoint::Checkpoint;
 use super::event::{Failure, Progress, SkipReason, Submission};
 use super::rollback::{Rollback, Undo};
+use super::scope::NodeScope;
 use super::status::{RunStatus, TaskStatus};
 use super::watch::{RunWatch, Violation, Watch};
 use crate::ids::{AttemptKey, NodeIx, RunId};
 use crate::policy::{Choice, HoldReason};
 use crate::sla::AlertKey;
 use crate::time::Timestamp;
-use crate::workflow::expression::Scope;
 use crate::workflow::{Task, Workflow};
 
 /// A run. Built only by [`RunState::submitted`] and [`RunState::evolve`].
@@ -378,7 +378,7 @@ impl RunState {
 
     /// What expressions and references see from `node`.
     pub fn scope(&self, node: NodeIx) -> NodeScope<'_> {
-        NodeScope { state: self, node }
+        NodeScope::new(self, node)
     }
 
     /// What a node that succeeded has given; `null` when it gave nothing.
@@ -395,34 +395,5 @@ impl RunState {
     /// `submitted_at`.
     pub fn facts(&self) -> &Value {
         &self.facts
-    }
-}
-
-/// A run seen from one of its nodes.
-#[derive(Clone, Copy)]
-pub struct NodeScope<'a> {
-    state: &'a RunState,
-    node: NodeIx,
-}
-
-impl Scope for NodeScope<'_> {
-    fn inputs(&self) -> &Value {
-        &self.state.submission.inputs
-    }
-
-    fn output(&self, task: &str) -> Option<&Value> {
-        self.state.output_of(self.state.workflow.find(task)?)
-    }
-
-    fn status(&self, task: &str) -> Option<&'static str> {
-        Some(self.state.node(self.state.workflow.find(task)?).status.as_str())
-    }
-
-    fn item(&self) -> Option<(&Value, u32)> {
-        self.state.item_of(self.node)
-    }
-
-    fn run(&self) -> &Value {
-        &self.state.facts
     }
 }

@@ -162,9 +162,7 @@ impl Begin<'_> {
             let may_be_kept = matches!(taken, Err(Unfit::Io { .. }));
             let is_done_with = !may_be_kept || directory == self.files.checkpoints;
             if let Ok(Some(taken)) = &taken {
-                log.write(
-                    b"orchestrator: an earlier attempt was ended before it could save this checkpoint\n",
-                );
+                log.note("an earlier attempt was ended before it could save this checkpoint");
                 note(envelope, taken, self.speaker.key);
             }
             self.speaker.tell(taken);
@@ -197,7 +195,7 @@ impl Begin<'_> {
             None => "the beginning".to_owned(),
         };
         let problem = format!("{}; the attempt starts from {instead}", reasons.join("; "));
-        log.write(format!("orchestrator: {problem}\n").as_bytes());
+        log.note(&problem);
         envelope.checkpoint_problem = Some(problem);
         for rejected in restored.rejected {
             self.speaker

@@ -50,8 +50,17 @@ impl LogWriter {
     /// Adds what the agent printed. A log that cannot be written (a full disk) does not stop the agent: the rest is
     /// dropped and the log says so if it can.
     pub(super) fn write(&mut self, bytes: &[u8]) {
-        self.total += bytes.len() as u64;
         self.remember(bytes);
+        self.add(bytes);
+    }
+
+    /// Adds a line of the orchestrator, which is not taken for the last words of the agent.
+    pub(super) fn note(&mut self, text: &str) {
+        self.add(format!("orchestrator: {text}\n").as_bytes());
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.total += bytes.len() as u64;
         if self.broken.is_none()
             && let Err(error) = self.store(bytes)
         {

@@ -7,6 +7,8 @@
 
 pub(crate) mod alerts;
 mod error;
+mod idempotency;
+mod log_file;
 pub(crate) mod read;
 mod schema;
 mod store;

@@ -1,9 +1,6 @@
 //! The one writer.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::OpenOptions;
-use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use orchestrator_core::ids::RunId;
@@ -15,7 +12,7 @@ use orchestrator_engine::sla::Tally;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
 use super::error::{Kind, StoreError};
-use super::{read, schema};
+use super::{log_file, read, schema};
 
 /// The write connection. Everything in a [`Batch`] becomes durable with one commit.
 #[derive(Debug)]
@@ -74,8 +71,6 @@ struct Head {
 
 const HEADS_MAX: usize = 100_000;
 const BLOBS_MAX: usize = 1_000;
-/// Expired idempotency keys deleted per new one.
-const EXPIRED_MAX: u32 = 16;
 
 impl Store {
     /// Opens the database, creating it if need be, and brings it to the current schema.
@@ -104,7 +99,7 @@ impl Store {
             .pragma_update(None, "synchronous", "FULL")
             .map_err(failed)?;
         schema::migrate(&mut connection, file)?;
-        if let Err(error) = extend_log(file) {
+        if let Err(error) = log_file::extend(file) {
             tracing::debug!(%error, "the write-ahead log was not extended; commits are a little slower at first");
         }
         Ok(Store {
@@ -317,40 +312,6 @@ impl Store {
         Ok(())
     }
 
-    fn claim(&self, claim: &Claim) -> Result<Claimed, rusqlite::Error> {
-        self.connection
-            .prepare_cached(
-                "DELETE FROM idempotency WHERE (client_id, key) IN \
-                 (SELECT client_id, key FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) \
-                 OR (client_id = ?3 AND key = ?4 AND expires_at <= ?1)",
-            )?
-            .execute(params![claim.now.0, EXPIRED_MAX, claim.client_id, claim.key])?;
-        let inserted = self
-            .connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO idempotency (client_id, key, body_hash, run, expires_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![
-                claim.client_id,
-                claim.key,
-                claim.body_hash,
-                claim.run.to_bytes(),
-                claim.expires_at.0,
-            ])?;
-        if inserted == 1 {
-            return Ok(Claimed::New);
-        }
-        self.connection
-            .prepare_cached("SELECT run, body_hash FROM idempotency WHERE client_id = ?1 AND key = ?2")?
-            .query_row((&claim.client_id, &claim.key), |row| {
-                Ok(Claimed::Known {
-                    run: RunId::from_bytes(row.get(0)?),
-                    body_hash: row.get(1)?,
-                })
-            })
-    }
-
     /// From now on alerts are noted to be sent.
     pub(crate) fn send_alerts(&mut self) {
         self.sends_alerts = true;
@@ -400,26 +361,6 @@ impl Store {
     pub(super) fn error(&self, error: &rusqlite::Error) -> StoreError {
         StoreError::of(&self.file, error)
     }
-}
-
-/// Fills the write-ahead log with zeros up to the size at which SQLite begins to reuse it. A flush after overwriting costs
-/// about half of a flush after growing a file, so this gives the first commits the speed of all later ones. SQLite ignores
-/// what follows the last valid frame. Written page by page: after one large write the page cache of some systems keeps large
-/// pieces, and counts a whole one as written whenever a page of it is.
-fn extend_log(file: &Path) -> io::Result<()> {
-    const BYTES: u64 = 1_000 * (4_096 + 24) + 32;
-    const PAGE: u64 = 4_096;
-    let mut name = file.as_os_str().to_owned();
-    name.push("-wal");
-    let log = OpenOptions::new().write(true).open(name)?;
-    let length = log.metadata()?.len();
-    let mut end = length;
-    while end < BYTES {
-        let page = (PAGE - end % PAGE).min(BYTES - end);
-        log.write_all_at(&[0; PAGE as usize][..usize::try_from(page).unwrap_or(0)], end)?;
-        end += page;
-    }
-    log.sync_all()
 }
 
 fn is_taken(error: &rusqlite::Error) -> bool {

@@ -9,7 +9,8 @@ use orchestrator_core::run::{ContentId, Event, NewFiles, RejectedCheckpoint, Sav
 use serde_json::Value;
 
 use super::Error;
-use super::event::{Json, Persisted, json, parse};
+use super::event::Persisted;
+use super::parts::{Json, json, parse};
 
 #[derive(Debug, Encode, Decode)]
 #[cbor(array)]

@@ -6,20 +6,17 @@ use std::sync::Arc;
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use orchestrator_core::ids::{NodeIx, RunId};
-use orchestrator_core::run::{Carrier, Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::run::{Event, Progress, SkipReason, Submission};
 use orchestrator_core::sla::{Lateness, OnBreach};
 use orchestrator_core::time::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::Error;
+use super::carried::Carried;
 use super::checkpoint::{self, PersistedFiles};
 use super::choice::{self, PersistedChoice};
+use super::parts::{Json, PersistedFailure, json, parse};
 use super::rollback::PersistedRollback;
 use super::sla::{PersistedAlertKey, PersistedSla, after, before};
-
-/// JSON as text inside a record.
-pub(super) type Json<'a> = Cow<'a, str>;
 
 #[derive(Debug, Encode, Decode)]
 #[cbor(flat)]
@@ -45,9 +42,7 @@ pub(super) enum Persisted<'a> {
         #[n(8)]
         sla: Option<PersistedSla>,
         #[b(10)]
-        tracestate: Option<Cow<'a, str>>,
-        #[b(11)]
-        baggage: Option<Cow<'a, str>>,
+        carried: Option<Carried<'a>>,
     },
     #[n(1)]
     RunAdmitted,
@@ -141,17 +136,6 @@ pub(super) enum Persisted<'a> {
     CheckpointRejected(#[n(0)] u32, #[n(1)] Option<PersistedFiles>, #[b(2)] Cow<'a, str>),
 }
 
-#[derive(Debug, Encode, Decode)]
-#[cbor(array)]
-pub(super) struct PersistedFailure<'a> {
-    #[n(0)]
-    class: u8,
-    #[b(1)]
-    message: Cow<'a, str>,
-    #[n(2)]
-    exit_code: Option<i32>,
-}
-
 impl<'a> Persisted<'a> {
     pub(super) fn of(event: &'a Event, at: Timestamp) -> Persisted<'a> {
         match event {
@@ -165,8 +149,7 @@ impl<'a> Persisted<'a> {
                 traceparent: submission.trace.parent.as_deref().map(Cow::from),
                 needs_admission: submission.needs_admission,
                 sla: PersistedSla::of(&submission.sla),
-                tracestate: submission.trace.state.as_deref().map(Cow::from),
-                baggage: submission.trace.baggage.as_deref().map(Cow::from),
+                carried: Carried::of(&submission.trace),
             },
             Event::RunAdmitted => Persisted::RunAdmitted,
             Event::RunPaused { by } => Persisted::RunPaused(by.into()),
@@ -277,8 +260,7 @@ impl<'a> Persisted<'a> {
                 traceparent,
                 needs_admission,
                 sla,
-                tracestate,
-                baggage,
+                carried,
             } => Event::RunSubmitted(Arc::new(Submission {
                 run: RunId::from_bytes(*run),
                 definition: *definition,
@@ -288,11 +270,7 @@ impl<'a> Persisted<'a> {
                 priority,
                 needs_admission,
                 sla: sla.map(PersistedSla::into_spec).transpose()?.unwrap_or_default(),
-                trace: Carrier {
-                    parent: traceparent.map(Cow::into_owned),
-                    state: tracestate.map(Cow::into_owned),
-                    baggage: baggage.map(Cow::into_owned),
-                },
+                trace: Carried::with(carried, traceparent),
             })),
             Persisted::RunAdmitted => Event::RunAdmitted,
             Persisted::RunPaused(by) => Event::RunPaused { by: by.into_owned() },
@@ -418,32 +396,4 @@ impl<'a> Persisted<'a> {
             },
         })
     }
-}
-
-impl<'a> PersistedFailure<'a> {
-    fn of(failure: &'a Failure) -> PersistedFailure<'a> {
-        PersistedFailure {
-            class: choice::number(&FailureClass::ALL, &failure.class),
-            message: failure.message.as_str().into(),
-            exit_code: failure.exit_code,
-        }
-    }
-
-    fn into_failure(self) -> Result<Failure, Error> {
-        Ok(Failure {
-            class: choice::value(&FailureClass::ALL, self.class, "a failure class")?,
-            message: self.message.into_owned(),
-            exit_code: self.exit_code,
-        })
-    }
-}
-
-pub(super) fn json<T: Serialize>(value: &T) -> Json<'static> {
-    serde_json::to_string(value)
-        .expect("JSON values serialise")
-        .into()
-}
-
-pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|error| Error::Malformed(format!("bad JSON inside: {error}")))
 }

@@ -5,9 +5,11 @@
 //! [`VERSION`] with an upcast from the old one in [`decode`]. Old readers refuse new versions instead of guessing.
 //! `tests/journals` holds a record of every version ever written; a test decodes them all.
 
+mod carried;
 mod checkpoint;
 mod choice;
 mod event;
+mod parts;
 mod rollback;
 mod sla;
 

@@ -163,6 +163,12 @@ impl AlertView {
     }
 }
 
+/// The schema of alerts as they are sent; published as `events/schemas/alert.schema.json`.
+pub fn json_schema() -> Value {
+    let generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+    generator.into_root_schema_for::<AlertView>().to_value()
+}
+
 /// What an alert says, and what it carries besides.
 pub(super) fn describe(event: &Event) -> (String, Value) {
     match event {

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::plan::{PlannedCompensation, parts_of};
 use crate::ids::NodeIx;
 use crate::run::rejection::Rejection;
-use crate::run::state::{NodeScope, RunState};
+use crate::run::scope::NodeScope;
+use crate::run::state::RunState;
 use crate::run::status::TaskStatus;
 use crate::workflow::expression::Scope;
 
