@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const AT: Timestamp = Timestamp(1_767_656_400_000);
 
 /// Kinds of event that [`event`] makes.
-const KINDS: u64 = 37;
+const KINDS: u64 = 38;
 
 fn text(random: &mut Random) -> String {
     (*random.pick(&["", "me", "ünïcödé 🐧", "a \"quoted\" line\nand another", "x"])).to_owned()
@@ -114,8 +114,7 @@ fn submission(random: &mut Random) -> Submission {
         priority: random.chance(500).then_some(10),
         trace: Carrier {
             parent: random.chance(500).then(|| text(random)),
-            state: random.chance(500).then(|| text(random)),
-            baggage: random.chance(500).then(|| text(random)),
+            ..Carrier::default()
         },
         needs_admission: random.chance(500),
         sla: SlaSpec::default(),
@@ -256,6 +255,14 @@ fn event(kind: u64, random: &mut Random) -> Event {
         }
         29 => Event::RunSubmitted(Arc::new(Submission {
             sla: sla(random),
+            ..submission(random)
+        })),
+        37 => Event::RunSubmitted(Arc::new(Submission {
+            trace: Carrier {
+                parent: Some(text(random)),
+                state: random.chance(500).then(|| text(random)),
+                baggage: Some(text(random)),
+            },
             ..submission(random)
         })),
         30 => Event::SlaWarned {
