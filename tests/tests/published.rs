@@ -44,7 +44,7 @@ fn the_schema_of_alerts_is_published() {
 #[test]
 fn alerts_in_the_samples_are_alerts() {
     for kind in ["warning", "breached", "resolved"] {
-        let text = tests::repository::read(&format!("events/alerts/sla_{kind}.json"));
+        let text = tests::repository::read(format!("events/alerts/sla_{kind}.json"));
         let sample: serde_json::Value = serde_json::from_str(&text).expect("a sample is JSON");
         let alert: orchestrator_engine::views::AlertView =
             serde_json::from_value(sample["detail"].clone()).expect("the detail is an alert");

@@ -6,6 +6,7 @@
 //! Reading order: `schema`, [`Store`], `read`, [`StoreError`].
 
 pub(crate) mod alerts;
+mod batch;
 mod error;
 pub(crate) mod read;
 mod schema;
@@ -16,4 +17,5 @@ mod tests;
 pub use error::{Kind, StoreError};
 pub use store::Store;
 
-pub(crate) use store::{ActiveRun, Batch};
+pub(crate) use batch::Batch;
+pub(crate) use store::ActiveRun;
