@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use orchestrator_core::ids::RunId;
 use orchestrator_core::run::RunStatus;
-use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::journal::{Append, Blob, Error, StoredAppend};
 use orchestrator_engine::ports::run_index::{RunQuery, RunSummary};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
