@@ -1,5 +1,6 @@
-//! What one commit makes durable.
+//! What one commit makes durable, and what is found at the start.
 
+use orchestrator_core::ids::RunId;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::journal::{Append, Error};
 use orchestrator_engine::sla::Tally;
@@ -27,4 +28,12 @@ impl Batch {
 pub(crate) struct Committed {
     pub appends: Vec<Result<(), Error>>,
     pub claims: Vec<Claimed>,
+}
+
+/// A run that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ActiveRun {
+    pub run: RunId,
+    /// Digest of the agents it began with; unknown for runs of earlier versions.
+    pub agents: Option<[u8; 32]>,
 }

@@ -19,5 +19,4 @@ mod tests;
 pub use error::{Kind, StoreError};
 pub use store::Store;
 
-pub(crate) use batch::Batch;
-pub(crate) use store::ActiveRun;
+pub(crate) use batch::{ActiveRun, Batch};

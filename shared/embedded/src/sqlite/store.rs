@@ -9,7 +9,7 @@ use orchestrator_engine::ports::journal::{Append, Blob, Error, StoredAppend};
 use orchestrator_engine::ports::run_index::{RunQuery, RunSummary};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
-use super::batch::{Batch, Committed};
+use super::batch::{ActiveRun, Batch, Committed};
 use super::error::{Kind, StoreError};
 use super::{log_file, read, schema};
 
@@ -26,14 +26,6 @@ pub struct Store {
     sends_alerts: bool,
     /// Blobs known to be stored, so that a definition is not bound again for every run of it.
     blobs: HashSet<[u8; 32]>,
-}
-
-/// A run that has not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ActiveRun {
-    pub run: RunId,
-    /// Digest of the agents it began with; unknown for runs of earlier versions.
-    pub agents: Option<[u8; 32]>,
 }
 
 #[derive(Debug, Clone, Copy)]
