@@ -6,6 +6,7 @@
 //! Reading order: `schema`, [`Store`], `read`, [`StoreError`].
 
 pub(crate) mod alerts;
+mod batch;
 mod error;
 mod idempotency;
 mod log_file;
@@ -18,4 +19,4 @@ mod tests;
 pub use error::{Kind, StoreError};
 pub use store::Store;
 
-pub(crate) use store::{ActiveRun, Batch};
+pub(crate) use batch::{ActiveRun, Batch};

@@ -11,7 +11,8 @@ use orchestrator_engine::ports::journal::{Append, Blob, Error};
 use orchestrator_engine::ports::run_index::{RunQuery, RunSummary};
 use rusqlite::Connection;
 
-use super::store::{Batch, Store};
+use super::batch::Batch;
+use super::store::Store;
 use super::{Kind, StoreError, read};
 
 fn run(number: u128) -> RunId {

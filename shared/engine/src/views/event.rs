@@ -265,9 +265,8 @@ fn describe_task(event: &Event, state: &RunState) -> (String, Value) {
             format!("{kind} from epoch {epoch}, attempt {attempt} was refused: it is not the live attempt"),
             json!({"epoch": epoch, "attempt": attempt, "report": kind}),
         ),
-        Event::CompensationPlanned { params, .. } => {
-            let action = state.nodes().len() - 1;
-            let action = state.name_of(NodeIx::new(action));
+        Event::CompensationPlanned { of, params } => {
+            let action = rollback::action_for(state, *of).unwrap_or_default();
             (
                 format!("'{action}' undoes it before it is done again"),
                 json!({"action": action, "params": **params}),

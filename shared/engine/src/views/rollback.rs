@@ -362,6 +362,19 @@ pub(super) fn describe(state: &RunState, recorded: &rollback::RolledBack) -> (St
     (text, data)
 }
 
+/// The name of the action that undoes a task or an item in the last rollback.
+pub(super) fn action_for(state: &RunState, of: NodeIx) -> Option<String> {
+    let undos = &state.rollbacks().last()?.undos;
+    let undoes = |undo: &&NodeIx| {
+        state
+            .node(**undo)
+            .undoes
+            .as_ref()
+            .is_some_and(|undone| undone.of == of)
+    };
+    undos.iter().find(undoes).map(|undo| state.name_of(*undo))
+}
+
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }

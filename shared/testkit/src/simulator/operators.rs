@@ -32,6 +32,13 @@ impl World {
 fn draw(random: &mut Random, state: &RunState) -> Command {
     let by = "operator".to_owned();
     let node = NodeIx(u32::try_from(random.index(state.nodes().len() + 1)).unwrap_or(0));
+    // Seldom seen, so done first.
+    if let Some(rollback) = state.unfinished_rollback()
+        && let Progress::Stopped(node) = state.progress_of(rollback)
+        && random.chance(900)
+    {
+        return Command::Approve { node, by };
+    }
     let held = waiting_for_a_person(state);
     if !held.is_empty() && random.chance(600) {
         let node = *random.pick(&held);
@@ -43,12 +50,6 @@ fn draw(random: &mut Random, state: &RunState) -> Command {
                 reason: "no".to_owned(),
             },
         };
-    }
-    if let Some(rollback) = state.unfinished_rollback()
-        && let Progress::Stopped(node) = state.progress_of(rollback)
-        && random.chance(300)
-    {
-        return Command::Approve { node, by };
     }
     if state.status == RunStatus::Paused && random.chance(500) {
         return Command::Resume { by };
