@@ -57,8 +57,7 @@ async fn a_run_through_all_functions_is_one_trace() {
     // Every function sends before it answers, so the last one may still be at it.
     let whole = eventually("the run is sent", async || {
         let spans = collector.spans();
-        let found = spans.into_iter().find(|span| span.name == "run failures");
-        found
+        spans.into_iter().find(|span| span.name == "run failures")
     })
     .await;
 
