@@ -22,6 +22,8 @@ pub(crate) struct Hop {
     ids: Vec<String>,
     senders: Vec<Context>,
     invocation: Option<Context>,
+    /// The trace of the run when the messages came: a run that ends with them is not kept.
+    known: Option<Context>,
 }
 
 impl Hop {
@@ -60,6 +62,7 @@ impl Hop {
                 })
                 .collect(),
             invocation,
+            known: function.engine.trace_of(run),
         })
     }
 
@@ -71,8 +74,9 @@ impl Hop {
         let hop = self;
         let run = hop.run;
         tracer.set_cause(run, None);
-        // A run that was never stored has no trace.
-        let Some(whole) = function.engine.trace_of(run) else {
+        // A run that was never stored has no trace; one that has just ended is known from before, or by its sender.
+        let known = function.engine.trace_of(run).or(hop.known);
+        let Some(whole) = known.or_else(|| hop.senders.first().cloned()) else {
             return;
         };
         // Messages of one sender in the same trace have it as their parent; several are linked.

@@ -208,6 +208,10 @@ fn every_route_answers_as_documented() {
             .as_array()
             .is_some_and(|pools| pools.iter().any(|pool| pool["pool"] == "gpu"))
     );
+    let trace = caller.json("/runs/{run}/trace", &Request::new("GET", &format!("{run}/trace")));
+    assert_eq!(trace["run_id"], json!(id), "{trace}");
+    let metrics = caller.send("/metrics", &Request::new("GET", "/metrics"));
+    assert_eq!(metrics.status, 200);
     let stats = caller.json("/stats", &Request::new("GET", "/stats"));
     assert!(stats["commits"].as_u64().is_some_and(|commits| commits > 0));
     let sla = caller.json("/sla", &Request::new("GET", "/sla?limit=5"));
