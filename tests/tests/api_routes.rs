@@ -73,10 +73,8 @@ fn every_route_answers_as_documented() {
         taken: BTreeSet::new(),
     };
 
-    assert_eq!(
-        caller.json("/healthz", &Request::new("GET", "/healthz")),
-        json!({"status": "ok"})
-    );
+    let health = caller.json("/healthz", &Request::new("GET", "/healthz"));
+    assert_eq!(health, json!({"status": "ok"}));
     let api = caller.json("/openapi.json", &Request::new("GET", "/openapi.json"));
     assert_eq!(api["openapi"], "3.1.0");
 
@@ -88,13 +86,10 @@ fn every_route_answers_as_documented() {
     await_status(&server, &format!("{run}/tasks/ask"), "HELD");
 
     let view = caller.json("/runs/{run}", &Request::new("GET", &run));
-    assert_eq!(
-        (&view["workflow"], &view["client_id"], &view["inputs"]),
-        (&json!("routes"), &json!("local"), &json!({"rows": 10}))
-    );
+    let named = (&view["workflow"], &view["client_id"], &view["inputs"]);
+    assert_eq!(named, (&json!("routes"), &json!("local"), &json!({"rows": 10})));
     assert_eq!(view["counts"], json!({"SUCCESS": 1, "HELD": 1, "PENDING": 1}));
-    let held = &view["tasks"][1]["held"];
-    assert_eq!(held["reason"], "approval");
+    assert_eq!(view["tasks"][1]["held"]["reason"], "approval");
     let list = caller.json(
         "/runs",
         &Request::new("GET", "/runs?status=running&limit=1&workflow=routes&client=local"),
@@ -208,10 +203,11 @@ fn every_route_answers_as_documented() {
             .as_array()
             .is_some_and(|pools| pools.iter().any(|pool| pool["pool"] == "gpu"))
     );
-    let trace = caller.json("/runs/{run}/trace", &Request::new("GET", &format!("{run}/trace")));
+    let path = format!("{run}/trace");
+    let trace = caller.json("/runs/{run}/trace", &Request::new("GET", &path));
     assert_eq!(trace["run_id"], json!(id), "{trace}");
-    let metrics = caller.send("/metrics", &Request::new("GET", "/metrics"));
-    assert_eq!(metrics.status, 200);
+    let metrics = Request::new("GET", "/metrics");
+    assert_eq!(caller.send("/metrics", &metrics).status, 200);
     let stats = caller.json("/stats", &Request::new("GET", "/stats"));
     assert!(stats["commits"].as_u64().is_some_and(|commits| commits > 0));
     let sla = caller.json("/sla", &Request::new("GET", "/sla?limit=5"));

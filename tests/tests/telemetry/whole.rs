@@ -38,7 +38,7 @@ fn the_penguins_are_one_trace_from_the_caller_to_every_attempt() {
         .collect();
     // Reading the run is a trace of its own each time; everything else is the caller's trace.
     let readers = |span: &&Received| span.name.starts_with("GET ");
-    assert!(of_run.iter().any(|span| readers(span)));
+    assert!(of_run.iter().any(readers));
     let of_run: Vec<Received> = of_run
         .into_iter()
         .filter(|span| !readers(span))
