@@ -1,5 +1,6 @@
 //! The command line. `docs/cli.md` describes every verb and flag; a test compares the two.
 
+mod ask;
 mod rollback;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use orchestrator_engine::env_vars;
 use crate::bench::BenchArgs;
 use crate::commands::TraceArgs;
 
+pub use ask::{AgentsArgs, AskArgs, CacheVerb};
 pub use rollback::RollbackArgs;
 
 /// Runs workflows of agents: validates, decides, dispatches, retries, explains.
@@ -84,6 +86,13 @@ pub enum Verb {
     Plan(PlanArgs),
     /// Start a run without following it.
     Submit(SubmitArgs),
+    /// Say what is to be done in words: shows what that comes to, and runs it when you say so.
+    Ask(AskArgs),
+    /// Show the agents and what they can do.
+    Agents(AgentsArgs),
+    /// Remembered translations.
+    #[command(subcommand)]
+    Cache(CacheVerb),
     /// List runs, newest first.
     List(ListArgs),
     /// Show a run, or one of its tasks.

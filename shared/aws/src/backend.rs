@@ -13,7 +13,7 @@ use orchestrator_engine::engine::Engine;
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::messages::Body;
-use orchestrator_engine::ports::{Clock, Idempotency, Ports, RateLimits};
+use orchestrator_engine::ports::{Cache as _, Clock, Idempotency, Ports, RateLimits};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::trace::Tracer;
@@ -145,6 +145,19 @@ impl Backend for AwsBackend {
 
     /// What agents print stays where they run: with their consumer, or in the log group of their job.
     async fn logs(&self, _key: AttemptKey, _task: &str, _bytes_max: u64) -> Result<Option<Logs>, HostError> {
+        Ok(None)
+    }
+
+    async fn keep(&self, key: &str, value: &[u8], until: Timestamp) -> Result<(), HostError> {
+        self.engine.ports().kept.put(key, value, self.now(), until).await
+    }
+
+    async fn kept(&self, key: &str) -> Result<Option<Vec<u8>>, HostError> {
+        self.engine.ports().kept.get(key, self.now()).await
+    }
+
+    /// The table forgets by itself; nobody reads all of it to find out what is in it.
+    async fn forget_memos(&self) -> Result<Option<u64>, HostError> {
         Ok(None)
     }
 
