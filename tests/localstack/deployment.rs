@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use aws_sdk_eventbridge::types::Target;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     Environment, FunctionCode, FunctionResponseType, LogType, Runtime, State, TracingConfig, TracingMode,
@@ -13,6 +14,7 @@ use aws_sdk_lambda::types::{
 use aws_sdk_sqs::types::QueueAttributeName;
 use emulator::{PACKAGES, place};
 use orchestrator_aws::env;
+use orchestrator_aws::events::SOURCE;
 use orchestrator_functions::identity;
 use serde_json::{Value, json};
 
@@ -91,6 +93,24 @@ impl Deployment {
             deployment.deliver(&config.task_events_queue, "task_events").await;
         }
         deployment
+    }
+
+    /// A queue that gets what EventBridge is told of these types.
+    pub async fn subscribe(&self, types: &[&str]) -> String {
+        const NAME: &str = "subscribed";
+        let clients = &self.world.clients;
+        let created = clients.sqs.create_queue().queue_name(NAME).send().await;
+        let queue = created.expect("a queue").queue_url.expect("a queue has a URL");
+        let bus = self.world.config.event_bus.clone().expect("a bus");
+        let pattern = json!({"source": [SOURCE], "detail-type": types});
+        let rule = clients.eventbridge.put_rule().name(NAME).event_bus_name(&bus);
+        let rule = rule.event_pattern(pattern.to_string()).send().await;
+        rule.expect("a rule");
+        let target = Target::builder().id("queue").arn(self.arn(&queue).await).build();
+        let targets = clients.eventbridge.put_targets().rule(NAME).event_bus_name(&bus);
+        let target = target.expect("a complete target");
+        targets.targets(target).send().await.expect("a target");
+        queue
     }
 
     async fn create_queues(&mut self, wanted: &Wanted<'_>) {

@@ -1,7 +1,6 @@
 //! Deadlines: alerts on EventBridge, and what a breach leads to for a consumer of a queue.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_eventbridge::types::Target;
 use futures_util::future::join;
 use serde_json::{Value, json};
 
@@ -25,31 +24,9 @@ async fn deployment() -> Deployment {
 
 /// A queue that gets what EventBridge is told about deadlines.
 async fn alerts_queue(deployment: &Deployment) -> String {
-    let clients = &deployment.world.clients;
-    let created = clients.sqs.create_queue().queue_name("alerts").send().await;
-    let queue = created.expect("a queue").queue_url.expect("a queue has a URL");
-    let bus = deployment.world.config.event_bus.clone().expect("a bus");
-    let pattern = json!({
-        "source": ["master-orchestrator"],
-        "detail-type": ["SlaWarning", "SlaBreached", "SlaResolved"],
-    });
-    let rule = clients.eventbridge.put_rule().name("alerts").event_bus_name(&bus);
-    rule.event_pattern(pattern.to_string())
-        .send()
+    deployment
+        .subscribe(&["SlaWarning", "SlaBreached", "SlaResolved"])
         .await
-        .expect("a rule");
-    let target = Target::builder()
-        .id("queue")
-        .arn(deployment.arn(&queue).await)
-        .build();
-    let targets = clients
-        .eventbridge
-        .put_targets()
-        .rule("alerts")
-        .event_bus_name(&bus);
-    let target = target.expect("a complete target");
-    targets.targets(target).send().await.expect("a target");
-    queue
 }
 
 /// Waits for so many alerts; then for any more that should not come.

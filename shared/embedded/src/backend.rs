@@ -213,7 +213,7 @@ impl Backend for HostBackend {
             uptime_seconds: self.now().millis_since(self.hosted.started_at) / 1_000,
             policy_version: self.policy().version().to_owned(),
             runs_active: stats.runs_loaded as u64,
-            attempts_live: stats.attempts_live as u64,
+            attempts_live: Some(stats.attempts_live as u64),
             appends: stats.appends,
             events: stats.events,
             commits: stats.commits,

@@ -86,7 +86,9 @@ pub fn text(stats: &Stats) -> String {
         stats.commits,
     );
     page.gauge("runs_active", "Runs in memory.", stats.runs_active);
-    page.gauge("attempts_live", "Attempts at work.", stats.attempts_live);
+    if let Some(live) = stats.attempts_live {
+        page.gauge("attempts_live", "Attempts at work.", live);
+    }
     page.gauge("uptime_seconds", "Time since the start.", stats.uptime_seconds);
     if let Some(bytes) = stats.memory_peak_bytes {
         page.gauge("memory_peak_bytes", "Most memory used.", bytes);
