@@ -33,6 +33,13 @@ pub fn line(stack: &str, function: &str, counted: &Snapshot, now: Timestamp) -> 
     for (class, number) in &counted.tasks.failures {
         count(of("Failures", class), *number);
     }
+    // Their names are camel case already.
+    for (alert, number) in &counted.alerts.by_type {
+        count(format!("Alerts{alert}"), *number);
+    }
+    for (deadline, number) in &counted.alerts.breaches {
+        count(of("Breaches", deadline), *number);
+    }
     count("Attempts".to_owned(), counted.tasks.attempts);
     count("Retries".to_owned(), counted.tasks.retries);
     count("RefusedReports".to_owned(), counted.tasks.refused_reports);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::binary::orchestrator;
@@ -103,6 +104,17 @@ impl Server {
     /// Everything that servers of this data directory have printed.
     pub fn printed(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Panics
+    /// When it does not end well; with what it printed.
+    pub fn end(mut self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("it is our child");
+        let status = self.child.wait().expect("it is our child");
+        assert!(status.success(), "{status}:\n{}", self.printed());
     }
 
     /// Kills it with SIGKILL, at once.

@@ -2,6 +2,8 @@
 
 mod broken;
 mod interrupted;
+mod numbers;
+mod taken_back;
 mod whole;
 mod xray;
 

@@ -195,7 +195,7 @@ pub struct PoolStats {
 }
 
 /// What a host has done so far.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stats {
     /// Version of the program.
     pub version: String,

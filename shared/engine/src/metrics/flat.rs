@@ -56,7 +56,7 @@ impl Counts {
         counts
     }
 
-    fn named(&mut self) -> [(&'static str, &mut BTreeMap<String, u64>); 6] {
+    fn named(&mut self) -> [(&'static str, &mut BTreeMap<String, u64>); 8] {
         [
             ("runs", &mut self.runs),
             ("tasks", &mut self.tasks),
@@ -64,6 +64,8 @@ impl Counts {
             ("decisions", &mut self.decisions),
             ("holds", &mut self.holds),
             ("rules", &mut self.rules),
+            ("alerts", &mut self.alerts),
+            ("breaches", &mut self.breaches),
         ]
     }
 

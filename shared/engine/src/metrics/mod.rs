@@ -1,11 +1,13 @@
 //! Numbers about what this process has done, counted from the events it appended.
 //!
 //! Counting is always on: it costs a few additions per append. [`Metrics`] counts, [`Snapshot`] is what `GET /stats` shows, and
-//! [`prometheus`] writes it for scrapers. Every name and label comes from a bounded set.
+//! [`prometheus`] writes it for scrapers, [`otlp`] for collectors. Every name and label comes from a bounded set.
 
 mod flat;
 mod histogram;
+pub mod otlp;
 pub mod prometheus;
+pub mod series;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -15,9 +17,11 @@ use orchestrator_core::ids::NodeIx;
 use orchestrator_core::run::{Event, RunState, SkipReason};
 use orchestrator_core::time::Timestamp;
 
+use crate::views::AlertType;
+
 pub use flat::Flat;
 pub use histogram::Histogram;
-pub use snapshot::{DecisionStats, Durations, JournalStats, RunStats, Snapshot, TaskStats};
+pub use snapshot::{AlertStats, DecisionStats, Durations, JournalStats, RunStats, Snapshot, TaskStats};
 
 /// Names of rules that are counted; those of further ones are counted together.
 const RULES_MAX: usize = 256;
@@ -40,6 +44,8 @@ pub struct Counts {
     pub(crate) decisions: BTreeMap<String, u64>,
     pub(crate) holds: BTreeMap<String, u64>,
     pub(crate) rules: BTreeMap<String, u64>,
+    pub(crate) alerts: BTreeMap<String, u64>,
+    pub(crate) breaches: BTreeMap<String, u64>,
     pub(crate) queue_time: Histogram,
     pub(crate) run_time: Histogram,
     pub(crate) workflow_time: Histogram,
@@ -135,7 +141,17 @@ impl Counts {
             }
             Event::TaskCancelled { .. } => count(&mut self.tasks, "CANCELLED"),
             Event::ReportRefused { .. } => self.refused_reports += 1,
-            _ => {}
+            _ => self.see_alert(event),
+        }
+    }
+
+    fn see_alert(&mut self, event: &Event) {
+        let Some((kind, key)) = AlertType::of(event).zip(event.alert_key()) else {
+            return;
+        };
+        count(&mut self.alerts, kind.as_str());
+        if kind == AlertType::SlaBreached {
+            count(&mut self.breaches, key.kind.as_str());
         }
     }
 

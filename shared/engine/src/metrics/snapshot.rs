@@ -17,8 +17,20 @@ pub struct Snapshot {
     pub runs: RunStats,
     /// Tasks and their attempts.
     pub tasks: TaskStats,
+    /// Alerts about deadlines.
+    #[serde(default)]
+    pub alerts: AlertStats,
     /// Journals.
     pub journal: JournalStats,
+}
+
+/// Alerts about deadlines.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlertStats {
+    /// Alerts by type: `SlaWarning`, `SlaBreached`, `SlaResolved`.
+    pub by_type: BTreeMap<String, u64>,
+    /// Missed deadlines by what took too long: `queue`, `task`, `heartbeat`, `workflow`.
+    pub breaches: BTreeMap<String, u64>,
 }
 
 /// Decisions of the policy.
@@ -117,6 +129,10 @@ impl Snapshot {
                 refused_reports: counts.refused_reports,
                 queue_seconds: Durations::of(&counts.queue_time),
                 run_seconds: Durations::of(&counts.run_time),
+            },
+            alerts: AlertStats {
+                by_type: counts.alerts.clone(),
+                breaches: counts.breaches.clone(),
             },
             journal: JournalStats {
                 appends: counts.appends,

@@ -1,0 +1,80 @@
+//! Rollbacks and deadlines in traces.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use tests::collector::{Collector, Received, orphans};
+use tests::requests::Request;
+use tests::server::{Server, ask, eventually};
+
+use crate::{Place, configuration, script};
+
+#[test]
+fn a_late_task_and_a_rollback_are_in_the_trace_of_the_run() {
+    let collector = Collector::start();
+    let agents = json!({"slow": script("sleep 1"), "nothing": {"builtin": "noop"}});
+    let place = Place::new(&configuration(&collector.endpoint(), &agents), &json!({}));
+    let workflow = json!({"name": "taken-back", "tasks": [
+        {"id": "late", "agent": "slow", "action": "work", "sla": {"task_max_seconds": 0.3, "warn_percent": 100}},
+        {"id": "last", "agent": "nothing", "action": "work", "depends_on": ["late"],
+         "compensate": {"agent": "nothing", "action": "undo"}},
+    ]});
+    let server = Server::start(&place.data(), &place.configuration());
+    let body = workflow.to_string();
+    let reply = Request::new("POST", "/workflows")
+        .json(&body)
+        .send(&server.endpoint);
+    let run = reply.json()["id"].as_str().expect("a run has an id").to_owned();
+    let run_status = || ask(&place.data(), &["get", &run])["status"].clone();
+    eventually("the run ends", || (run_status() == "SUCCESS").then_some(()));
+    let path = format!("/runs/{run}/rollback");
+    let asked = json!({"steps": 1, "reason": "the trace wants to see it"}).to_string();
+    let reply = Request::new("POST", &path).json(&asked).send(&server.endpoint);
+    assert_eq!(reply.status, 200, "{}", reply.json());
+    let part = |number: u32| {
+        let run = run.clone();
+        move |span: &Received| *span.attribute("run.id") == run && *span.attribute("run.part") == number
+    };
+    let whole = collector.await_span("the run is sent", part(0));
+    let again = collector.await_span("what was done again is sent", part(1));
+    drop(server);
+
+    let mut spans = collector.spans();
+    spans.retain(|span| *span.attribute("run.id") == run && !span.name.starts_with("GET "));
+    let traces: BTreeSet<&str> = spans.iter().map(|span| span.trace.as_str()).collect();
+    assert_eq!(traces, BTreeSet::from([whole.trace.as_str()]));
+    assert_eq!(orphans(&spans, &[]), Vec::<&Received>::new());
+    assert_eq!(again.parent.as_ref(), Some(&whole.id));
+    let rollback = spans.iter().find(|span| span.name == "POST /runs/{run}/rollback");
+    let rollback = rollback.expect("the request is part of the trace");
+    assert_eq!(rollback.parent.as_ref(), Some(&whole.id));
+
+    let attempts = |task: &str| -> Vec<&Received> {
+        let name = format!("attempt {task}");
+        let mut attempts: Vec<&Received> = spans.iter().filter(|span| span.name == name).collect();
+        attempts.sort_by_key(|span| span.start);
+        attempts
+    };
+    assert_eq!(attempts("late").len(), 1, "it was not taken back");
+    let [first, second] = attempts("last")[..] else {
+        panic!("{:?}", attempts("last"))
+    };
+    assert_eq!(
+        (first.attribute("task.epoch"), second.attribute("task.epoch")),
+        (&json!(1), &json!(2))
+    );
+    let undone: Vec<&Received> = spans
+        .iter()
+        .filter(|span| span.name.starts_with("attempt ") && !span.is_of("last") && !span.is_of("late"))
+        .collect();
+    let [undone] = undone[..] else {
+        panic!("{undone:?}")
+    };
+    assert!(
+        first.end <= undone.start && undone.end <= second.start,
+        "undone in between"
+    );
+    let late = attempts("late")[0];
+    assert_eq!(late.attribute("sla.missed"), &json!(true), "{late:?}");
+    assert_eq!(first.attribute("sla.missed"), &json!(null), "{first:?}");
+}
