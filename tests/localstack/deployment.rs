@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
@@ -57,6 +58,8 @@ pub struct Deployment {
     pub lambda: aws_sdk_lambda::Client,
     /// Dead letters of `decisions` and of `task-events`.
     pub dead_letters: [String; 2],
+    /// Messages of the sweep to itself.
+    pub sweeps_queue: String,
     /// The function that answers requests of the test.
     pub api: &'static str,
 }
@@ -70,6 +73,7 @@ impl Deployment {
             world,
             lambda,
             dead_letters: Default::default(),
+            sweeps_queue: String::new(),
             api: "intake",
         };
         deployment.create_queues(&wanted).await;
@@ -91,6 +95,7 @@ impl Deployment {
         if !wanted.is_manual {
             deployment.deliver(&config.decisions_queue, "decision").await;
             deployment.deliver(&config.task_events_queue, "task_events").await;
+            deployment.deliver(&deployment.sweeps_queue, "sla_sweep").await;
         }
         deployment
     }
@@ -119,6 +124,9 @@ impl Deployment {
             seconds => seconds,
         };
         let sqs = &self.world.clients.sqs;
+        let created = sqs.create_queue().queue_name("sweeps").send().await;
+        let sweeps = created.expect("a queue").queue_url;
+        self.sweeps_queue = sweeps.expect("a queue has a URL");
         let config = &self.world.config;
         let queues = [
             (&config.decisions_queue, "decisions-dlq"),
@@ -184,6 +192,7 @@ impl Deployment {
             (env::TABLE, config.table.clone()),
             (env::DECISIONS_QUEUE, config.decisions_queue.clone()),
             (env::TASK_EVENTS_QUEUE, config.task_events_queue.clone()),
+            (env::SWEEPS_QUEUE, self.sweeps_queue.clone()),
             (env::AGENT_QUEUES, self.agent_queue("")),
             (env::CONFIG, format!("s3://{bucket}/{key}")),
             (env::BUCKET, bucket),
@@ -244,6 +253,20 @@ impl Deployment {
             .send()
             .await
             .expect("deliveries");
+    }
+
+    /// Has a run looked at from this time on, milliseconds since 1970.
+    pub async fn look_at(&self, run: &str, at: i64) {
+        let update = self.world.clients.dynamodb.update_item();
+        update
+            .table_name(&self.world.config.table)
+            .key("PK", AttributeValue::S(format!("RUN#{run}")))
+            .key("SK", AttributeValue::S("J#0000000001".to_owned()))
+            .update_expression("SET due_at = :at")
+            .expression_attribute_values(":at", AttributeValue::N(at.to_string()))
+            .send()
+            .await
+            .expect("the run's first append");
     }
 
     /// Calls a function and waits for its answer.
