@@ -27,6 +27,13 @@ fn a_late_task_and_a_rollback_are_in_the_trace_of_the_run() {
     let run = reply.json()["id"].as_str().expect("a run has an id").to_owned();
     let run_status = || ask(&place.data(), &["get", &run])["status"].clone();
     eventually("the run ends", || (run_status() == "SUCCESS").then_some(()));
+    let events = format!("/runs/{run}/events");
+    let stream = Request::new("GET", &events).header("accept", "text/event-stream");
+    assert_eq!(stream.send(&server.endpoint).status, 200);
+    let opened = collector.await_span("the stream is a request too", |span| {
+        span.name == "GET /runs/{run}/events"
+    });
+    assert_eq!(opened.attribute("http.response.status_code"), 200);
     let path = format!("/runs/{run}/rollback");
     let asked = json!({"steps": 1, "reason": "the trace wants to see it"}).to_string();
     let reply = Request::new("POST", &path).json(&asked).send(&server.endpoint);
