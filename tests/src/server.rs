@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::binary::orchestrator;
 use crate::http::Endpoint;
+use crate::requests::Request;
 
 /// How long anything that has to happen may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -94,6 +95,19 @@ impl Server {
             let answer = endpoint.get("/healthz").ok()?;
             (answer.status == 200).then(|| self.endpoint = endpoint)
         });
+    }
+
+    /// Starts a run and gives its id.
+    ///
+    /// # Panics
+    /// When it is not taken; with what is wrong.
+    pub fn submit(&self, workflow: &Value) -> String {
+        let body = workflow.to_string();
+        let reply = Request::new("POST", "/workflows")
+            .json(&body)
+            .send(&self.endpoint);
+        assert_eq!(reply.status, 201, "{}", reply.json());
+        reply.json()["id"].as_str().expect("a run has an id").to_owned()
     }
 
     /// Its process id.

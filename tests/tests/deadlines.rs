@@ -32,15 +32,6 @@ fn script(text: &str) -> Value {
     json!({"command": ["/bin/sh", "-c", text]})
 }
 
-fn submit(server: &Server, workflow: &Value) -> String {
-    let body = workflow.to_string();
-    let reply = Request::new("POST", "/workflows")
-        .json(&body)
-        .send(&server.endpoint);
-    assert_eq!(reply.status, 201, "{}", reply.json());
-    reply.json()["id"].as_str().expect("a run has an id").to_owned()
-}
-
 fn board(server: &Server) -> Value {
     Request::new("GET", "/sla").send(&server.endpoint).json()
 }
@@ -55,7 +46,7 @@ fn a_task_that_takes_longer_than_its_like_is_at_risk_before_it_is_late() {
         .collect();
     let all: Vec<String> = (0..20).map(|n| format!("t{n}")).collect();
     tasks.push(json!({"id": "slow", "agent": "worker", "action": "work", "depends_on": all}));
-    let run = submit(&server, &json!({"name": "usual", "tasks": tasks}));
+    let run = server.submit(&json!({"name": "usual", "tasks": tasks}));
     let at_risk = eventually("the task is at risk", || {
         let at_risk = board(&server)["at_risk"].clone();
         at_risk
@@ -85,7 +76,7 @@ fn an_alert_that_nobody_has_taken_survives_kill_9() {
     }));
     let mut server = place.serve();
     let task = json!({"id": "a", "agent": "slow", "action": "work", "sla": {"task_max_seconds": 0.2, "warn_percent": 100}});
-    let run = submit(&server, &json!({"name": "late", "tasks": [task]}));
+    let run = server.submit(&json!({"name": "late", "tasks": [task]}));
     eventually("the task is late", || {
         (board(&server)["active_total"] == 1).then_some(())
     });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::collector::Collector;
 use tests::requests::Request;
 use tests::server::{Server, ask, eventually};
@@ -14,15 +14,6 @@ fn place(collector: &Collector) -> Place {
     let flaky = r#"[ "$ORCHESTRATOR_ATTEMPT" = 1 ] && exit 75; sleep 1; exit 0"#;
     let agents = json!({"flaky": script(flaky), "broken": script("exit 3"), "nothing": {"builtin": "noop"}});
     Place::new(&configuration(&collector.endpoint(), &agents), &json!({}))
-}
-
-fn submit(server: &Server, workflow: &Value) -> String {
-    let body = workflow.to_string();
-    let reply = Request::new("POST", "/workflows")
-        .json(&body)
-        .send(&server.endpoint);
-    assert_eq!(reply.status, 201, "{}", reply.json());
-    reply.json()["id"].as_str().expect("a run has an id").to_owned()
 }
 
 /// The lines of `GET /metrics` that are numbers, by name and label.
@@ -57,20 +48,16 @@ fn statistics_a_scrape_and_a_collector_tell_the_same() {
     let collector = Collector::start();
     let place = place(&collector);
     let server = Server::start(&place.data(), &place.configuration());
-    let good = submit(
-        &server,
+    let good = server.submit(
         &json!({"name": "good", "tasks": [
             {"id": "a", "agent": "flaky", "action": "work", "sla": {"task_max_seconds": 0.3, "warn_percent": 100}},
             {"id": "b", "agent": "nothing", "action": "work", "depends_on": ["a"]},
         ]}),
     );
-    let bad = submit(
-        &server,
-        &json!({"name": "bad", "tasks": [
-            {"id": "c", "agent": "broken", "action": "work", "retry": {"max_retries": 0}},
-            {"id": "d", "agent": "nothing", "action": "work", "depends_on": ["c"]},
-        ]}),
-    );
+    let bad = server.submit(&json!({"name": "bad", "tasks": [
+        {"id": "c", "agent": "broken", "action": "work", "retry": {"max_retries": 0}},
+        {"id": "d", "agent": "nothing", "action": "work", "depends_on": ["c"]},
+    ]}));
     for (run, expected) in [(&good, "SUCCESS"), (&bad, "FAILED")] {
         eventually("the run ends", || {
             (ask(&place.data(), &["get", run])["status"] == expected).then_some(())

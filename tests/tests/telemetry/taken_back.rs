@@ -1,13 +1,11 @@
 //! Rollbacks and deadlines in traces.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
-use tests::collector::{Collector, Received, orphans};
+use tests::collector::{Collector, Received};
 use tests::requests::Request;
 use tests::server::{Server, ask, eventually};
 
-use crate::{Place, configuration, script};
+use crate::{Place, Whole, both_parts, configuration, script};
 
 #[test]
 fn a_late_task_and_a_rollback_are_in_the_trace_of_the_run() {
@@ -20,11 +18,7 @@ fn a_late_task_and_a_rollback_are_in_the_trace_of_the_run() {
          "compensate": {"agent": "nothing", "action": "undo"}},
     ]});
     let server = Server::start(&place.data(), &place.configuration());
-    let body = workflow.to_string();
-    let reply = Request::new("POST", "/workflows")
-        .json(&body)
-        .send(&server.endpoint);
-    let run = reply.json()["id"].as_str().expect("a run has an id").to_owned();
+    let run = server.submit(&workflow);
     let run_status = || ask(&place.data(), &["get", &run])["status"].clone();
     eventually("the run ends", || (run_status() == "SUCCESS").then_some(()));
     let events = format!("/runs/{run}/events");
@@ -38,20 +32,8 @@ fn a_late_task_and_a_rollback_are_in_the_trace_of_the_run() {
     let asked = json!({"steps": 1, "reason": "the trace wants to see it"}).to_string();
     let reply = Request::new("POST", &path).json(&asked).send(&server.endpoint);
     assert_eq!(reply.status, 200, "{}", reply.json());
-    let part = |number: u32| {
-        let run = run.clone();
-        move |span: &Received| *span.attribute("run.id") == run && *span.attribute("run.part") == number
-    };
-    let whole = collector.await_span("the run is sent", part(0));
-    let again = collector.await_span("what was done again is sent", part(1));
+    let Whole { whole, spans, .. } = both_parts(&collector, &run);
     drop(server);
-
-    let mut spans = collector.spans();
-    spans.retain(|span| *span.attribute("run.id") == run && !span.name.starts_with("GET "));
-    let traces: BTreeSet<&str> = spans.iter().map(|span| span.trace.as_str()).collect();
-    assert_eq!(traces, BTreeSet::from([whole.trace.as_str()]));
-    assert_eq!(orphans(&spans, &[]), Vec::<&Received>::new());
-    assert_eq!(again.parent.as_ref(), Some(&whole.id));
     let rollback = spans.iter().find(|span| span.name == "POST /runs/{run}/rollback");
     let rollback = rollback.expect("the request is part of the trace");
     assert_eq!(rollback.parent.as_ref(), Some(&whole.id));
