@@ -11,22 +11,12 @@ use crate::workflows::DIAMOND;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_messages_were_lost_goes_on_after_a_sweep() {
-    let deployment = Deployment::new(Wanted {
-        agents: &["writer"],
-        is_manual: true,
-        environment: vec![(metrics::STACK, "orchestrator-test".to_owned())],
+    let stack = vec![(metrics::STACK, "orchestrator-test".to_owned())];
+    let (deployment, _agents, run) = stuck(Wanted {
+        environment: stack,
         ..Wanted::default()
     })
     .await;
-    let mut agents = Agents::default();
-    agents.hire(&deployment, "writer", 1, |_| vec![success(Value::Null)]);
-    let run = deployment.submit(DIAMOND).await;
-    let config = &deployment.world.config;
-    let lost = deployment.dead(&config.decisions_queue).await;
-    assert_eq!(lost.len(), 1, "{lost:?}");
-    deployment.deliver(&config.decisions_queue, "decision").await;
-    deployment.deliver(&config.task_events_queue, "task_events").await;
-
     let tick = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
     let nothing = json!({"batchItemFailures": []});
     // It is looked at after a minute; the test does not wait for that.
@@ -42,21 +32,11 @@ async fn a_run_whose_messages_were_lost_goes_on_after_a_sweep() {
 /// A tick of the schedule comes once a minute; what becomes due in between is looked at all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_becomes_due_between_two_ticks_is_swept_in_between() {
-    let deployment = Deployment::new(Wanted {
-        agents: &["writer"],
+    let (deployment, _agents, run) = stuck(Wanted {
         configuration: "master_orchestrator: {sla: {check_interval_seconds: 5}}",
-        is_manual: true,
         ..Wanted::default()
     })
     .await;
-    let mut agents = Agents::default();
-    agents.hire(&deployment, "writer", 1, |_| vec![success(Value::Null)]);
-    let run = deployment.submit(DIAMOND).await;
-    let config = &deployment.world.config;
-    let lost = deployment.dead(&config.decisions_queue).await;
-    assert_eq!(lost.len(), 1, "{lost:?}");
-    deployment.deliver(&config.decisions_queue, "decision").await;
-    deployment.deliver(&config.task_events_queue, "task_events").await;
     let now = SystemClock.now();
     deployment.look_at(&run, now.plus_millis(2_000).0).await;
     let tick = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
@@ -69,6 +49,25 @@ async fn what_becomes_due_between_two_ticks_is_swept_in_between() {
     );
     deployment.deliver(&deployment.sweeps_queue, "sla_sweep").await;
     assert_eq!(deployment.ended(&run).await["status"], "SUCCESS");
+}
+
+/// A run whose first message was lost, in a deployment in which everything else is delivered.
+async fn stuck(wanted: Wanted<'_>) -> (Deployment, Agents, String) {
+    let deployment = Deployment::new(Wanted {
+        agents: &["writer"],
+        is_manual: true,
+        ..wanted
+    })
+    .await;
+    let mut agents = Agents::default();
+    agents.hire(&deployment, "writer", 1, |_| vec![success(Value::Null)]);
+    let run = deployment.submit(DIAMOND).await;
+    let config = &deployment.world.config;
+    let lost = deployment.dead(&config.decisions_queue).await;
+    assert_eq!(lost.len(), 1, "{lost:?}");
+    deployment.deliver(&config.decisions_queue, "decision").await;
+    deployment.deliver(&config.task_events_queue, "task_events").await;
+    (deployment, agents, run)
 }
 
 /// The metric that the alarm of late sweeps looks at, from the log.
