@@ -70,6 +70,8 @@ pub fn verb() -> Result<(), String> {
             output("BatchTargets")?.replace("\\\"", "\""),
         ),
         ("ORCHESTRATOR_EVENT_BUS", output("EventBusName")?),
+        // Where a collector's Lambda layer listens: traces are on.
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318".to_owned()),
     ];
     let roots = ROOTS.into_iter().find(|path| Path::new(path).exists());
     deployed.extend(roots.map(|path| ("SSL_CERT_FILE", path.to_owned())));
