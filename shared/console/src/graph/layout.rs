@@ -13,11 +13,11 @@ use rust_sugiyama::from_vertices_and_edges;
 use super::fold::Folded;
 
 /// Width of a shape.
-pub const WIDTH: f64 = 190.0;
+pub const WIDTH: f64 = 174.0;
 /// Height of a shape.
 pub const HEIGHT: f64 = 46.0;
 /// Space between layers.
-const BETWEEN_LAYERS: f64 = 64.0;
+const BETWEEN_LAYERS: f64 = 46.0;
 /// Space between shapes of a layer.
 const BETWEEN_SHAPES: f64 = 18.0;
 /// Space around the whole.

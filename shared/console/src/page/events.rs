@@ -11,9 +11,9 @@ use crate::url;
 use crate::visit::Visit;
 
 /// Appends on a page.
-const PAGE: u64 = 100;
+const PAGE: u64 = 50;
 /// Events on a page: an append can hold many.
-const EVENTS_MAX: usize = 500;
+const EVENTS_MAX: usize = 200;
 
 /// The page: the last appends, or those before `?before=`.
 pub async fn page<B: Backend>(visit: &Visit<'_, B>, run: &str) -> Result<Page, Problem> {

@@ -170,7 +170,10 @@ fn key_value(value: &Value) -> Markup {
         Value::Array(list) if list.iter().all(|entry| !entry.is_object()) => html! {
             @for entry in list { span.chip { (json::line(entry)) } " " }
         },
-        Value::Array(_) | Value::Object(_) => json::block(value),
+        Value::Array(list) => html! { ul.keys { @for entry in list { li { (key_value(entry)) } } } },
+        Value::Object(keys) => {
+            html! { ul.keys { @for (key, value) in keys { li { span.hint { (key) ": " } (key_value(value)) } } } }
+        }
         other => json::line(other),
     }
 }

@@ -11,7 +11,7 @@ use orchestrator_engine::views::{ExplainView, RunView, TaskDetail, TaskView};
 use serde_json::json;
 
 use super::{Shown, decision, logs, run, tasks};
-use crate::parts::{json, say, status, time};
+use crate::parts::{ansi, json, say, status, time};
 use crate::shell::{Page, Section, redirect};
 use crate::url;
 use crate::visit::Visit;
@@ -67,7 +67,7 @@ fn because(run: RunId, why: &ExplainView) -> Markup {
                 h3 { "It waits for" }
                 ul.waits {
                     @for wait in &why.waits_for {
-                        li { (status::task(wait.status)) " " a href=(url::task(run, &wait.task)) { (wait.task) } ": " (wait.why) }
+                        li { (status::task(wait.status)) " " a href=(url::task(run, &wait.task)) { (wait.task) } ": " (say::with_names(&wait.why)) }
                     }
                 }
             }
@@ -122,7 +122,7 @@ fn attempts(run: RunId, detail: &TaskDetail) -> Markup {
                                 td data-label="Took" { @match attempt.started_at { Some(start) => (time::took(start, attempt.finished_at)), None => span.none { "–" } } }
                                 td.why data-label="What came of it" {
                                     @if let Some(error) = &attempt.error {
-                                        span.error-class { (error.class) } " " (error.message)
+                                        span.error-class { (error.class) } " " (ansi::plain(&error.message))
                                         @if let Some(code) = error.exit_code { span.hint { " (exit code " (code) ")" } }
                                     }
                                     @if let Some(from) = &attempt.from_checkpoint { span.hint { " from the checkpoint of attempt " (from.attempt) } }

@@ -11,7 +11,7 @@ use orchestrator_engine::views::TaskView;
 
 use super::run::{self, View};
 use crate::graph;
-use crate::parts::{say, status, time};
+use crate::parts::{ansi, say, status, time};
 use crate::shell::Page;
 use crate::url;
 use crate::visit::Visit;
@@ -185,7 +185,7 @@ pub fn took(task: &TaskView) -> Markup {
 pub fn why(task: &TaskView) -> Markup {
     html! {
         @if let Some(held) = &task.held { (say::with_names(&held.explanation)) }
-        @else if let Some(error) = &task.error { span.error-class { (error.class) } " " (error.message) }
+        @else if let Some(error) = &task.error { span.error-class { (error.class) } " " (ansi::plain(&error.message)) }
         @else if let Some(skipped) = &task.skipped { (say::with_names(skipped)) }
         @else if let Some(progress) = &task.progress {
             @if let Some(percent) = progress.percent { progress value=(percent) max="100" aria-label="Progress" {} (format!(" {percent:.0} % ")) }

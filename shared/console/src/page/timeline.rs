@@ -21,7 +21,7 @@ const PAGE: usize = 200;
 const PHASES: [(&str, &str, &str); 6] = [
     ("running", "p-running", "an agent worked"),
     ("failed", "p-failed", "an attempt failed"),
-    ("held", "p-held", "held back"),
+    ("held", "p-held", "for a slot, a window or a person"),
     ("queued", "p-queued", "waited for its agent"),
     ("retry wait", "p-retry", "waited for its next attempt"),
     ("decision", "p-other", "waited for the policy"),
@@ -129,7 +129,7 @@ fn chart(run: RunId, axis: &Axis, rows: &[TaskTraceView]) -> Markup {
             @for row in rows {
                 div.gantt-row role="row" id=(format!("row-{}", row.id)) {
                     span.gantt-name role="rowheader" {
-                        (icon::use_(status::look(row.status)))
+                        span class=(format!("look s-{}", status::look(row.status))) { (icon::use_(status::look(row.status))) }
                         a href=(url::task(run, &row.id)) title=(format!("{}: {}", row.id, row.status)) { (row.id) }
                         @if row.is_critical { span.mark title="On the critical path" { "●" span.unseen { " on the critical path" } } }
                     }
