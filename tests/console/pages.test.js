@@ -74,9 +74,11 @@ async function violations(page) {
 
 for (const [theme, width] of [["light", 1280], ["dark", 1280], ["light", 400]]) {
   test(`every page, ${theme}, ${width} pixels wide`, async () => {
-    const page = await open(browser, server, { colorScheme: theme, viewport: { width, height: 900 }, bypassCSP: false });
+    const page = await open(browser, server, { colorScheme: theme, viewport: { width, height: 900 } });
     const barriers = [];
-    for (const [name, address, text] of pages()) {
+    // What is hostile is so whatever it looks like: once is enough.
+    const wanted = pages().filter(([name]) => !name.startsWith("hostile") || (theme === "light" && width > 400));
+    for (const [name, address, text] of wanted) {
       await page.goto(server.base + address, { waitUntil: "load" });
       const shown = await page.textContent("main");
       assert.ok(shown.toLowerCase().includes(text.toLowerCase()), `${name} (${address}) does not show '${text}': ${shown.slice(0, 2000)}`);

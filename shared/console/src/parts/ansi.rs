@@ -236,7 +236,10 @@ mod tests {
         assert_eq!(plain(hostile), "click.");
         assert!(shown.contains("click") && shown.contains('.'), "{shown}");
         // What a terminal would take for a part of the sequence is left out here, too.
-        assert_eq!(html("\x1b[31\"><script>m"), "<span class=\"chunk\">cript&gt;m</span>");
+        assert_eq!(
+            html("\x1b[31\"><script>m"),
+            "<span class=\"chunk\">cript&gt;m</span>"
+        );
     }
 
     #[test]
