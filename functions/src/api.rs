@@ -28,7 +28,11 @@ impl Api {
     /// All operations, or only some of them; then there is nothing under the others' paths.
     pub fn new(function: &Function, operations: Option<&'static [Operation]>) -> Api {
         Api {
-            backend: AwsBackend::new(function.engine.clone(), function.intake.clone()),
+            backend: AwsBackend::new(
+                function.engine.clone(),
+                function.intake.clone(),
+                function.telemetry.service_name.clone(),
+            ),
             identities: Identities::from_env(),
             operations,
         }

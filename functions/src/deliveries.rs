@@ -7,6 +7,7 @@ use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use futures_util::future::join_all;
 use orchestrator_aws::messages::send::TRACEPARENT;
 use orchestrator_core::ids::RunId;
+use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::Error;
 use orchestrator_engine::ports::messages::{Body, Message};
 use orchestrator_engine::trace::Context;
@@ -20,6 +21,8 @@ use crate::start::Function;
 const RUNS_AT_ONCE: usize = 10;
 /// Entries in one call to SQS.
 const ENTRIES_MAX: usize = 10;
+/// How far the clock of SQS may be ahead of a function's, milliseconds.
+const CLOCKS_DIFFER_MS: i64 = 5_000;
 /// Longest pause before a message is delivered again, seconds; below the time-outs of queues.
 const PAUSE_MAX_SECONDS: i32 = 60;
 
@@ -41,7 +44,8 @@ pub(crate) struct Delivery {
 
 /// Handles a batch. What the answer names is delivered again, and in the end goes to the dead letters.
 ///
-/// A message that was delivered before may have been handled in part: its run also sends again whatever it owes. In a FIFO
+/// A message that was delivered before may have been handled in part: its run also sends again whatever it owes, and what was
+/// appended since the message was sent is published again. In a FIFO
 /// queue everything after the first failure of a group is delivered again too.
 ///
 /// `invocation` is the place of the invocation in a trace; a turn is part of its run's trace and linked to it.
@@ -128,8 +132,18 @@ async fn read(function: &Function, record: SqsMessage) -> Delivery {
 async fn turn(function: &Function, run: RunId, deliveries: Vec<&Delivery>) -> bool {
     let messages = deliveries.iter().filter_map(|delivery| delivery.message.as_ref());
     let mut bodies: Vec<Body> = messages.map(|message| message.body.clone()).collect();
-    if deliveries.iter().any(|delivery| delivery.receives > 1) {
+    let again = || deliveries.iter().filter(|delivery| delivery.receives > 1);
+    if again().next().is_some() {
         bodies.push(Body::Recover);
+        let since = again().map(|delivery| delivery.sent_at).min().flatten();
+        let since = Timestamp(since.map_or(0, |sent_at| sent_at.saturating_sub(CLOCKS_DIFFER_MS)));
+        // A run that is unknown is the turn's to settle.
+        if let Err(error) = function.engine.publish_again(run, since).await
+            && error.is_transient()
+        {
+            tracing::warn!(%error, "what a run did could not be published again");
+            return false;
+        }
     }
     let handled = function.engine.handle(run, &bodies).await;
     tracing::Span::current().record("trace_id", function.engine.trace_id(run));

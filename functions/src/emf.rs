@@ -33,6 +33,13 @@ pub fn line(stack: &str, function: &str, counted: &Snapshot, now: Timestamp) -> 
     for (class, number) in &counted.tasks.failures {
         count(of("Failures", class), *number);
     }
+    // Their names are camel case already.
+    for (alert, number) in &counted.alerts.by_type {
+        count(format!("Alerts{alert}"), *number);
+    }
+    for (deadline, number) in &counted.alerts.breaches {
+        count(of("Breaches", deadline), *number);
+    }
     count("Attempts".to_owned(), counted.tasks.attempts);
     count("Retries".to_owned(), counted.tasks.retries);
     count("RefusedReports".to_owned(), counted.tasks.refused_reports);
@@ -101,6 +108,8 @@ fn camel(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use orchestrator_engine::views::AlertType;
+
     use super::*;
 
     #[test]
@@ -110,6 +119,8 @@ mod tests {
         let mut counted = Snapshot::default();
         counted.tasks.by_status.insert("SUCCESS".to_owned(), 3);
         counted.decisions.by_outcome.insert("allow".to_owned(), 4);
+        let breached = AlertType::SlaBreached.as_str().to_owned();
+        counted.alerts.by_type.insert(breached, 1);
         counted.tasks.queue_seconds = Durations {
             count: 3,
             sum: 2.5,
@@ -131,7 +142,10 @@ mod tests {
             .iter()
             .map(|metric| metric["Name"].as_str().unwrap())
             .collect();
-        assert_eq!(named, ["TasksSuccess", "DecisionsAllow", "QueueTime"]);
+        assert_eq!(
+            named,
+            ["TasksSuccess", "DecisionsAllow", "AlertsSlaBreached", "QueueTime"]
+        );
         // The format demands that every metric is a member of the line.
         assert!(named.iter().all(|name| line.get(*name).is_some()));
     }

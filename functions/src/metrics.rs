@@ -95,5 +95,11 @@ mod tests {
         );
         assert!(template.contains(&alarm), "{alarm}");
         assert!(template.contains(&format!("[\"{NAMESPACE}\", \"{SWEEP_LAG}\", \"Stack\", ")));
+        for function in ["intake", "decision", "task_events", "rollback"] {
+            let missed = format!(
+                "{{Namespace: {NAMESPACE}, MetricName: AlertsSlaBreached, Dimensions: [{{Name: Stack, Value: !Ref Prefix}}, {{Name: Function, Value: {function}}}]}}"
+            );
+            assert!(template.contains(&missed), "{missed}");
+        }
     }
 }

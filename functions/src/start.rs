@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use lambda_runtime::Context;
 use orchestrator_aws::clients::{Clients, sdk_config};
+use orchestrator_aws::clock::SystemClock;
 use orchestrator_aws::env::Config;
 use orchestrator_aws::host::{AwsHost, load_settings};
 use orchestrator_aws::meter::Meter;
 use orchestrator_engine::api::Intake;
 use orchestrator_engine::engine::Engine;
+use orchestrator_engine::metrics::Snapshot;
+use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::trace;
 use tracing::Instrument;
 
@@ -89,7 +92,11 @@ impl Function {
         let counts = self.engine.ports().clients.meter.counts();
         tracing::debug!(target: "meter", ?counts, "paid for so far");
         let counted = self.engine.telemetry().metrics.drain();
-        self.metrics.counted(&self.telemetry.function, &counted);
+        self.metrics
+            .counted(&self.telemetry.function, &Snapshot::of(&counted));
+        let figures = &self.engine.ports().figures;
+        figures.count(&counted);
+        figures.flush(SystemClock.now()).await;
         self.telemetry.end(invocation, trigger, context).await;
         done
     }

@@ -27,6 +27,8 @@ pub struct Telemetry {
     traces: Option<Arc<Traces>>,
     /// Name of the function.
     pub function: Arc<str>,
+    /// Name of the service in traces; `None` when they are not exported.
+    pub service_name: Option<String>,
     is_warm: Arc<AtomicBool>,
 }
 
@@ -82,6 +84,10 @@ impl Telemetry {
             export.resource.set("faas.name", function.to_owned());
             export
         });
+        let service_name = export
+            .as_ref()
+            .and_then(|export| export.resource.get("service.name"))
+            .map(str::to_owned);
         let traces = export
             .clone()
             .map(|export| Arc::new(Traces::new(export, connector())));
@@ -96,6 +102,7 @@ impl Telemetry {
             },
             traces,
             function: function.into(),
+            service_name,
             is_warm: Arc::default(),
         }
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_eventbridge::types::Target;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     Environment, FunctionCode, FunctionResponseType, LogType, Runtime, State, TracingConfig, TracingMode,
@@ -13,6 +15,7 @@ use aws_sdk_lambda::types::{
 use aws_sdk_sqs::types::QueueAttributeName;
 use emulator::{PACKAGES, place};
 use orchestrator_aws::env;
+use orchestrator_aws::events::SOURCE;
 use orchestrator_functions::identity;
 use serde_json::{Value, json};
 
@@ -55,6 +58,8 @@ pub struct Deployment {
     pub lambda: aws_sdk_lambda::Client,
     /// Dead letters of `decisions` and of `task-events`.
     pub dead_letters: [String; 2],
+    /// Messages of the sweep to itself.
+    pub sweeps_queue: String,
     /// The function that answers requests of the test.
     pub api: &'static str,
 }
@@ -68,6 +73,7 @@ impl Deployment {
             world,
             lambda,
             dead_letters: Default::default(),
+            sweeps_queue: String::new(),
             api: "intake",
         };
         deployment.create_queues(&wanted).await;
@@ -89,8 +95,27 @@ impl Deployment {
         if !wanted.is_manual {
             deployment.deliver(&config.decisions_queue, "decision").await;
             deployment.deliver(&config.task_events_queue, "task_events").await;
+            deployment.deliver(&deployment.sweeps_queue, "sla_sweep").await;
         }
         deployment
+    }
+
+    /// A queue that gets what EventBridge is told of these types.
+    pub async fn subscribe(&self, types: &[&str]) -> String {
+        const NAME: &str = "subscribed";
+        let clients = &self.world.clients;
+        let created = clients.sqs.create_queue().queue_name(NAME).send().await;
+        let queue = created.expect("a queue").queue_url.expect("a queue has a URL");
+        let bus = self.world.config.event_bus.clone().expect("a bus");
+        let pattern = json!({"source": [SOURCE], "detail-type": types});
+        let rule = clients.eventbridge.put_rule().name(NAME).event_bus_name(&bus);
+        let rule = rule.event_pattern(pattern.to_string()).send().await;
+        rule.expect("a rule");
+        let target = Target::builder().id("queue").arn(self.arn(&queue).await).build();
+        let targets = clients.eventbridge.put_targets().rule(NAME).event_bus_name(&bus);
+        let target = target.expect("a complete target");
+        targets.targets(target).send().await.expect("a target");
+        queue
     }
 
     async fn create_queues(&mut self, wanted: &Wanted<'_>) {
@@ -99,6 +124,9 @@ impl Deployment {
             seconds => seconds,
         };
         let sqs = &self.world.clients.sqs;
+        let created = sqs.create_queue().queue_name("sweeps").send().await;
+        let sweeps = created.expect("a queue").queue_url;
+        self.sweeps_queue = sweeps.expect("a queue has a URL");
         let config = &self.world.config;
         let queues = [
             (&config.decisions_queue, "decisions-dlq"),
@@ -164,6 +192,7 @@ impl Deployment {
             (env::TABLE, config.table.clone()),
             (env::DECISIONS_QUEUE, config.decisions_queue.clone()),
             (env::TASK_EVENTS_QUEUE, config.task_events_queue.clone()),
+            (env::SWEEPS_QUEUE, self.sweeps_queue.clone()),
             (env::AGENT_QUEUES, self.agent_queue("")),
             (env::CONFIG, format!("s3://{bucket}/{key}")),
             (env::BUCKET, bucket),
@@ -224,6 +253,20 @@ impl Deployment {
             .send()
             .await
             .expect("deliveries");
+    }
+
+    /// Has a run looked at from this time on, milliseconds since 1970.
+    pub async fn look_at(&self, run: &str, at: i64) {
+        let update = self.world.clients.dynamodb.update_item();
+        update
+            .table_name(&self.world.config.table)
+            .key("PK", AttributeValue::S(format!("RUN#{run}")))
+            .key("SK", AttributeValue::S("J#0000000001".to_owned()))
+            .update_expression("SET due_at = :at")
+            .expression_attribute_values(":at", AttributeValue::N(at.to_string()))
+            .send()
+            .await
+            .expect("the run's first append");
     }
 
     /// Calls a function and waits for its answer.

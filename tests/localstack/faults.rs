@@ -17,6 +17,7 @@ use crate::workflows::{DIAMOND, wide};
 
 const SQS: &str = "AWS_ENDPOINT_URL_SQS";
 const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+const EVENTBRIDGE: &str = "AWS_ENDPOINT_URL_EVENTBRIDGE";
 
 /// A proxy between the functions and one service.
 fn between(judge: impl Fn(&Call<'_>) -> Fate + Send + Sync + 'static) -> String {
@@ -126,6 +127,37 @@ async fn a_function_that_dies_between_append_and_dispatch_has_dispatched_in_the_
         stuck.load(Ordering::Relaxed) > 3,
         "the first dispatch got nowhere, and was made again"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_dies_between_append_and_publication_has_published_in_the_end() {
+    let stuck = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&stuck);
+    let proxy = between(move |call| {
+        let is_end = call.target.ends_with(".PutEvents") && call.body.contains("RUN_SUCCEEDED");
+        match is_end && seen.fetch_add(1, Ordering::Relaxed) == 0 {
+            true => Fate::KilledBefore,
+            false => Fate::Through,
+        }
+    });
+    let deployment = Deployment::new(Wanted {
+        agents: &["writer"],
+        environment: vec![(EVENTBRIDGE, proxy)],
+        ..Wanted::default()
+    })
+    .await;
+    let queue = deployment.subscribe(&["RUN_SUCCEEDED"]).await;
+    let mut agents = Agents::default();
+    agents.hire(&deployment, "writer", 2, |_| vec![success(Value::Null)]);
+    let run = deployment.submit(DIAMOND).await;
+    all_end_well(&deployment, std::slice::from_ref(&run), 4).await;
+    let told = eventually("the end is published", async || {
+        deployment.dead(&queue).await.into_iter().next()
+    })
+    .await;
+    let told: Value = serde_json::from_str(&told).expect("an event");
+    assert_eq!(told["detail"]["run_id"], json!(run));
+    assert!(stuck.load(Ordering::Relaxed) >= 2, "it was lost once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -362,7 +362,12 @@ async fn clients_see_their_own_runs_and_the_gateway_says_who_they_are() {
     let stream = Request::new("GET", &events).header("accept", "text/event-stream");
     assert_eq!(deployment.ask(&stream).await.code(), "host.unsupported");
     let stats = Request::new("GET", "/stats");
-    assert_eq!(deployment.ask(&stats).await.code(), "host.unsupported");
+    assert_eq!(
+        deployment.ask_as_client(&stats, "eve").await.code(),
+        "auth.forbidden"
+    );
+    let stats = deployment.ask(&stats).await.json();
+    assert_eq!(stats["runs"]["by_event"]["SUBMITTED"], 1, "{stats}");
 
     let claims = json!({"jwt": {"claims": {"sub": "ann"}}});
     let take_back = format!("{run}/retry");

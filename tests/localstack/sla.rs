@@ -1,7 +1,5 @@
 //! Deadlines: alerts on EventBridge, and what a breach leads to for a consumer of a queue.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_eventbridge::types::Target;
 use futures_util::future::join;
 use serde_json::{Value, json};
 
@@ -25,31 +23,9 @@ async fn deployment() -> Deployment {
 
 /// A queue that gets what EventBridge is told about deadlines.
 async fn alerts_queue(deployment: &Deployment) -> String {
-    let clients = &deployment.world.clients;
-    let created = clients.sqs.create_queue().queue_name("alerts").send().await;
-    let queue = created.expect("a queue").queue_url.expect("a queue has a URL");
-    let bus = deployment.world.config.event_bus.clone().expect("a bus");
-    let pattern = json!({
-        "source": ["master-orchestrator"],
-        "detail-type": ["SlaWarning", "SlaBreached", "SlaResolved"],
-    });
-    let rule = clients.eventbridge.put_rule().name("alerts").event_bus_name(&bus);
-    rule.event_pattern(pattern.to_string())
-        .send()
+    deployment
+        .subscribe(&["SlaWarning", "SlaBreached", "SlaResolved"])
         .await
-        .expect("a rule");
-    let target = Target::builder()
-        .id("queue")
-        .arn(deployment.arn(&queue).await)
-        .build();
-    let targets = clients
-        .eventbridge
-        .put_targets()
-        .rule("alerts")
-        .event_bus_name(&bus);
-    let target = target.expect("a complete target");
-    targets.targets(target).send().await.expect("a target");
-    queue
 }
 
 /// Waits for so many alerts; then for any more that should not come.
@@ -74,20 +50,6 @@ fn kinds(alerts: &[Value]) -> Vec<&str> {
         .collect()
 }
 
-/// The run is to be looked at now.
-async fn make_due(deployment: &Deployment, run: &str) {
-    let update = deployment.world.clients.dynamodb.update_item();
-    update
-        .table_name(&deployment.world.config.table)
-        .key("PK", AttributeValue::S(format!("RUN#{run}")))
-        .key("SK", AttributeValue::S("J#0000000001".to_owned()))
-        .update_expression("SET due_at = :at")
-        .expression_attribute_values(":at", AttributeValue::N("1".to_owned()))
-        .send()
-        .await
-        .expect("the run's first append");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_nobody_starts_is_said_once_on_eventbridge_though_two_sweeps_look() {
     let deployment = deployment().await;
@@ -96,7 +58,7 @@ async fn a_task_that_nobody_starts_is_said_once_on_eventbridge_though_two_sweeps
         .submit(&workflow("{queue_max_seconds: 2, warn_percent: 100}"))
         .await;
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-    make_due(&deployment, &run).await;
+    deployment.look_at(&run, 1).await;
     let tick = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
     let (one, other) = join(
         deployment.call("sla_sweep", &tick),

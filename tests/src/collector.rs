@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mock_collector::{MockServer, Protocol, ServerHandle, TestSpan};
+use mock_collector::{MockServer, Protocol, ServerHandle, TestMetric, TestSpan};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -84,6 +87,13 @@ impl Collector {
         spans
     }
 
+    /// Metrics as they came last: for each name its points, each a label and a number. A histogram's number is its count.
+    pub fn metrics(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
+        let read = |metrics: &[TestMetric]| metrics.iter().map(|metric| points(metric.metric())).collect();
+        let runtime = self.runtime.as_ref().expect("it is there until it is dropped");
+        elsewhere(|| runtime.block_on(self.server.with_collector(|collector| read(collector.metrics()))))
+    }
+
     /// Waits until there is a span for which `is_it` holds.
     ///
     /// # Panics
@@ -135,6 +145,59 @@ pub fn orphans<'a>(spans: &'a [Received], known: &[&str]) -> Vec<&'a Received> {
                 .is_some_and(|parent| !is_known(span, parent))
         })
         .collect()
+}
+
+/// The name of a metric and its points.
+fn points(metric: &Metric) -> (String, BTreeMap<String, u64>) {
+    let label = |attributes: &[KeyValue]| {
+        let value = attributes.first().map(|pair| value(pair.value.as_ref()));
+        value
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    };
+    let numbers = |points: &[NumberDataPoint]| -> BTreeMap<String, u64> {
+        let point = |point: &NumberDataPoint| {
+            let Some(Number::AsInt(number)) = point.value else {
+                panic!("{}: every number is whole", metric.name)
+            };
+            (
+                label(&point.attributes),
+                u64::try_from(number).expect("no number is negative"),
+            )
+        };
+        points.iter().map(point).collect()
+    };
+    let points = match metric.data.as_ref().expect("a metric has data") {
+        Data::Gauge(gauge) => numbers(&gauge.data_points),
+        Data::Sum(sum) => {
+            assert!(
+                sum.is_monotonic && sum.aggregation_temporality == 2,
+                "{}",
+                metric.name
+            );
+            numbers(&sum.data_points)
+        }
+        Data::Histogram(histogram) => {
+            let [point] = histogram.data_points.as_slice() else {
+                panic!("{}: one histogram", metric.name)
+            };
+            assert_eq!(
+                point.bucket_counts.len(),
+                point.explicit_bounds.len() + 1,
+                "{}",
+                metric.name
+            );
+            assert_eq!(
+                point.bucket_counts.iter().sum::<u64>(),
+                point.count,
+                "{}",
+                metric.name
+            );
+            BTreeMap::from([(String::new(), point.count)])
+        }
+        other => panic!("{}: {other:?}", metric.name),
+    };
+    (metric.name.clone(), points)
 }
 
 fn received(received: &TestSpan) -> Received {

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::binary::orchestrator;
 use crate::http::Endpoint;
+use crate::requests::Request;
 
 /// How long anything that has to happen may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -95,6 +97,19 @@ impl Server {
         });
     }
 
+    /// Starts a run and gives its id.
+    ///
+    /// # Panics
+    /// When it is not taken; with what is wrong.
+    pub fn submit(&self, workflow: &Value) -> String {
+        let body = workflow.to_string();
+        let reply = Request::new("POST", "/workflows")
+            .json(&body)
+            .send(&self.endpoint);
+        assert_eq!(reply.status, 201, "{}", reply.json());
+        reply.json()["id"].as_str().expect("a run has an id").to_owned()
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -103,6 +118,17 @@ impl Server {
     /// Everything that servers of this data directory have printed.
     pub fn printed(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Panics
+    /// When it does not end well; with what it printed.
+    pub fn end(mut self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("it is our child");
+        let status = self.child.wait().expect("it is our child");
+        assert!(status.success(), "{status}:\n{}", self.printed());
     }
 
     /// Kills it with SIGKILL, at once.

@@ -19,7 +19,12 @@ pub fn run(global: &Global, output: &Output) -> Result<Exit, Failure> {
             ("policy", stats.policy_version.clone()),
             ("up for", text::duration(stats.uptime_seconds * 1_000)),
             ("active runs", stats.runs_active.to_string()),
-            ("live attempts", stats.attempts_live.to_string()),
+            (
+                "live attempts",
+                stats
+                    .attempts_live
+                    .map_or_else(|| "-".to_owned(), |live| live.to_string()),
+            ),
             ("appends", stats.appends.to_string()),
             ("events", stats.events.to_string()),
             ("commits", stats.commits.to_string()),

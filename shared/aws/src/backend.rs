@@ -5,22 +5,26 @@ use std::sync::Arc;
 
 use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::Policy;
+use orchestrator_core::pool::PoolUsage;
 use orchestrator_core::run::{Command, Report};
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::api::backend::{Logs, Stats};
+use orchestrator_engine::api::backend::{Logs, PoolStats, Stats, TelemetryStats, TranslationStats};
 use orchestrator_engine::api::{Backend, Intake};
 use orchestrator_engine::engine::Engine;
 use orchestrator_engine::error::{Error, HostError};
+use orchestrator_engine::metrics::Snapshot;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::messages::Body;
 use orchestrator_engine::ports::{Cache as _, Clock, Idempotency, Ports, RateLimits};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::trace::Tracer;
-use orchestrator_engine::views::{LeaseView, PoolList, PoolView, SlaView};
+use orchestrator_engine::views::{LeaseView, PoolList, PoolView, SlaStats, SlaView};
 
 use crate::clock::SystemClock;
+use crate::fault::Fault;
 use crate::host::AwsHost;
+use crate::pools::PoolLeases;
 use crate::store::Store;
 
 /// Runs read to name the tasks that hold slots or wait for them; those of further runs are not named.
@@ -31,12 +35,19 @@ const RUNS_NAMED_MAX: usize = 20;
 pub struct AwsBackend {
     engine: Arc<Engine<AwsHost>>,
     intake: Intake,
+    service_name: Option<String>,
+    started_at: Timestamp,
 }
 
 impl AwsBackend {
-    /// Puts the engine behind the API.
-    pub fn new(engine: Arc<Engine<AwsHost>>, intake: Intake) -> AwsBackend {
-        AwsBackend { engine, intake }
+    /// Puts the engine behind the API. `service_name`: the name of the service in traces, if they are exported.
+    pub fn new(engine: Arc<Engine<AwsHost>>, intake: Intake, service_name: Option<String>) -> AwsBackend {
+        AwsBackend {
+            engine,
+            intake,
+            service_name,
+            started_at: SystemClock.now(),
+        }
     }
 
     /// Names of the attempts' tasks.
@@ -134,9 +145,54 @@ impl Backend for AwsBackend {
         })
     }
 
-    /// Functions come and go, and none knows what the others do: the dashboard adds them up.
+    /// What all functions have counted; `uptime_seconds` is this process's.
     async fn stats(&self) -> Result<Option<Stats>, HostError> {
-        Ok(None)
+        let ports = self.engine.ports();
+        let of_figures = |fault: Fault| fault.in_part("the figures");
+        let counts = ports.figures.counts().await.map_err(of_figures)?;
+        let tallies = ports.figures.tallies().await.map_err(of_figures)?;
+        let late = ports.store.sla(None, 0, self.now()).await?;
+        let pools = ports.pools.look(0).await?;
+        let pool = |pool: &PoolLeases| {
+            let PoolUsage {
+                capacity,
+                used,
+                waiting,
+                ..
+            } = pool.usage;
+            let numbers = PoolStats {
+                capacity,
+                used,
+                waiting,
+            };
+            (pool.usage.pool.clone(), numbers)
+        };
+        let counted = Snapshot::of(&counts);
+        Ok(Some(Stats {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_seconds: self.now().millis_since(self.started_at) / 1_000,
+            policy_version: self.policy().version().to_owned(),
+            runs_active: counted.runs_active(),
+            attempts_live: None,
+            appends: counted.journal.appends,
+            events: counted.journal.events,
+            commits: counted.journal.appends,
+            telemetry: TelemetryStats {
+                enabled: self.service_name.is_some(),
+                service_name: self.service_name.clone(),
+                ..TelemetryStats::default()
+            },
+            counted,
+            cache: BTreeMap::new(),
+            translation: TranslationStats::default(),
+            pools: pools.iter().map(pool).collect(),
+            sla: SlaStats {
+                active: late.active_total,
+                attempts: tallies.values().map(|tally| tally.attempts).sum(),
+                within: tallies.values().map(|tally| tally.within).sum(),
+            },
+            memory_peak_bytes: None,
+        }))
     }
 
     async fn sla(&self, client_id: Option<&str>, limit: u32) -> Result<SlaView, HostError> {

@@ -9,12 +9,14 @@ use orchestrator_core::run::Event;
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::EventBus;
 use orchestrator_engine::ports::event_bus::Committed;
+use orchestrator_engine::sla::observations;
 use orchestrator_engine::views::{AlertType, AlertView, EventView, Step, event_name};
 use serde_json::{Value, json};
 
 use crate::clock::jitter;
 use crate::env::PublishedEvents;
 use crate::fault::{Fault, Kind};
+use crate::figures::Figures;
 use crate::meter::Meter;
 
 /// The source of every event.
@@ -34,16 +36,24 @@ pub struct Events {
     meter: Meter,
     bus: Option<String>,
     published: PublishedEvents,
+    figures: Figures,
 }
 
 impl Events {
-    /// Publishes to `bus`; nothing without one.
-    pub fn new(client: Client, meter: Meter, bus: Option<String>, published: PublishedEvents) -> Events {
+    /// Publishes to `bus`; nothing without one. Attempts that ended are noted in `figures`.
+    pub fn new(
+        client: Client,
+        meter: Meter,
+        bus: Option<String>,
+        published: PublishedEvents,
+        figures: Figures,
+    ) -> Events {
         Events {
             client,
             meter,
             bus,
             published,
+            figures,
         }
     }
 
@@ -75,6 +85,11 @@ impl Events {
 
 impl EventBus for Events {
     async fn publish(&self, committed: Committed<'_>) -> Result<(), HostError> {
+        if !committed.is_repeat {
+            for observation in observations(committed.events, committed.at, committed.state) {
+                self.figures.observe(&observation);
+            }
+        }
         let Some(bus) = &self.bus else { return Ok(()) };
         let mut entries = Vec::new();
         for (index, event) in committed.events.iter().enumerate() {

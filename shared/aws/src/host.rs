@@ -17,6 +17,7 @@ use crate::compute::batch::Jobs;
 use crate::env::Config;
 use crate::events::Events;
 use crate::fault::{Fault, Kind};
+use crate::figures::Figures;
 use crate::idempotency::TableIdempotency;
 use crate::messages::Queues;
 use crate::messages::send::Sender;
@@ -39,6 +40,8 @@ pub struct AwsHost {
     pub clients: Clients,
     /// Journals, the index of runs, the index of runs to be looked at.
     pub store: Store,
+    /// Times and counts of all functions together.
+    pub figures: Figures,
     /// Messages between functions.
     pub queues: Queues,
     /// Pools, and the audit of their leases.
@@ -87,14 +90,17 @@ impl AwsHost {
             payloads.clone(),
             queues.clone(),
         );
+        let figures = Figures::new(table.clone());
         let events = Events::new(
             clients.eventbridge.clone(),
             clients.meter.clone(),
             config.event_bus.clone(),
             config.events,
+            figures.clone(),
         );
         AwsHost {
-            store: Store::new(table.clone(), payloads.clone()),
+            store: Store::new(table.clone(), payloads.clone(), figures.clone()),
+            figures,
             pools: TablePools::new(
                 table.clone(),
                 settings.policy.capacities().clone(),

@@ -12,6 +12,7 @@ pub mod compute;
 pub mod env;
 pub mod events;
 pub mod fault;
+pub mod figures;
 pub mod host;
 pub mod idempotency;
 pub mod messages;

@@ -10,7 +10,7 @@ use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::api::backend::{Logs, PoolStats, Stats};
+use orchestrator_engine::api::backend::{Logs, Stats};
 use orchestrator_engine::api::{Backend, Code, Intake, Problem, translations};
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
@@ -227,21 +227,12 @@ impl Backend for HostBackend {
         let stats = orchestrator.stats().await?;
         let pools = orchestrator.pools().await?;
         let (cache, translation) = self.hosted.translations.stats().await;
-        let pool = |pool: &crate::host::PoolView| {
-            let usage = &pool.usage;
-            let numbers = PoolStats {
-                capacity: usage.capacity,
-                used: usage.used,
-                waiting: usage.waiting,
-            };
-            (usage.pool.clone(), numbers)
-        };
         Ok(Some(Stats {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: self.now().millis_since(self.hosted.started_at) / 1_000,
             policy_version: self.policy().version().to_owned(),
             runs_active: stats.runs_loaded as u64,
-            attempts_live: stats.attempts_live as u64,
+            attempts_live: Some(stats.attempts_live as u64),
             appends: stats.appends,
             events: stats.events,
             commits: stats.commits,
@@ -249,7 +240,7 @@ impl Backend for HostBackend {
             counted: orchestrator.counted(),
             cache,
             translation,
-            pools: pools.iter().map(pool).collect(),
+            pools: pools.iter().map(crate::host::PoolView::numbers).collect(),
             sla: self.journal().sla_stats().await?,
             memory_peak_bytes: memory_peak_bytes(),
         }))
@@ -334,6 +325,16 @@ impl Backend for HostBackend {
 pub struct Changes(broadcast::Receiver<Change>);
 
 impl Changes {
+    /// Waits until any run may have changed. `false`: the orchestrator has stopped, and nothing changes any more.
+    pub async fn any(&mut self) -> bool {
+        !matches!(self.0.recv().await, Err(RecvError::Closed))
+    }
+
+    /// Takes what has changed up to now as seen.
+    pub fn catch_up(&mut self) {
+        self.0 = self.0.resubscribe();
+    }
+
     /// Waits until `run` may have changed. `false`: the orchestrator has stopped, and nothing changes any more.
     pub async fn of(&mut self, run: RunId) -> bool {
         loop {

@@ -1,4 +1,4 @@
-//! Sends spans to a collector, from a thread of its own.
+//! Sends spans and metrics to a collector, from a thread of its own.
 //!
 //! Whoever has spans puts them into a bounded queue and goes on; what does not fit is counted and dropped. The thread takes
 //! them out when there are enough for a request or when the oldest has waited long enough. A collector that is away, slow or
@@ -10,9 +10,14 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use orchestrator_engine::api::backend::TelemetryStats;
+use orchestrator_core::time::Timestamp;
+use orchestrator_engine::api::backend::{Stats, TelemetryStats};
+use orchestrator_engine::metrics::otlp::request as metrics;
+use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::trace::otlp::{self, CONTENT_TYPE};
 use orchestrator_engine::trace::{Export, Record, Sink, Span, Tracer};
+
+use crate::clock::SystemClock;
 
 /// Tries of one request.
 const TRIES_MAX: u32 = 4;
@@ -34,9 +39,9 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    /// Starts to send spans.
-    pub(crate) fn start(export: Export) -> Traces {
-        let exporter = Exporter::start(export.clone());
+    /// Starts to send spans, and now and then the metrics that `numbers` gives.
+    pub(crate) fn start(export: Export, numbers: Numbers) -> Traces {
+        let exporter = Exporter::start(export.clone(), numbers);
         let sink: Arc<dyn Sink> = Arc::clone(&exporter) as _;
         Traces {
             tracer: Arc::new(Tracer::new(&export, sink, WORK_MS_MIN)),
@@ -44,6 +49,9 @@ impl Traces {
         }
     }
 }
+
+/// Gives the numbers as they are now. Called by the exporter's thread, and may take its time.
+pub type Numbers = Box<dyn Fn() -> Stats + Send>;
 
 /// What has become of spans.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,7 +92,7 @@ struct State {
 
 impl Exporter {
     /// Starts the thread. Without one spans are dropped: traces are no reason not to start.
-    pub fn start(export: Export) -> Arc<Exporter> {
+    pub fn start(export: Export, numbers: Numbers) -> Arc<Exporter> {
         let shared = Arc::new(Shared {
             export,
             state: Mutex::default(),
@@ -96,7 +104,7 @@ impl Exporter {
         });
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("traces".to_owned());
-        if let Err(error) = thread.spawn(move || Sender::new(of_thread).run()) {
+        if let Err(error) = thread.spawn(move || Sender::new(of_thread, numbers).run()) {
             tracing::warn!(%error, "there is no thread for traces; they are not exported");
             let mut state = shared.lock();
             (state.is_stopping, state.has_ended) = (true, true);
@@ -195,10 +203,13 @@ struct Sender {
     shared: Arc<Shared>,
     client: ureq::Agent,
     is_failing: bool,
+    numbers: Numbers,
+    started_at: Timestamp,
+    metrics_sent_at: Timestamp,
 }
 
 impl Sender {
-    fn new(shared: Arc<Shared>) -> Sender {
+    fn new(shared: Arc<Shared>, numbers: Numbers) -> Sender {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -206,9 +217,12 @@ impl Sender {
             .user_agent(concat!("master-orchestrator/", env!("CARGO_PKG_VERSION")))
             .build();
         Sender {
+            metrics_sent_at: SystemClock.now(),
+            started_at: SystemClock.now(),
             shared,
             client: config.into(),
             is_failing: false,
+            numbers,
         }
     }
 
@@ -226,7 +240,11 @@ impl Sender {
                 }
                 self.send(&batch);
             }
+            if self.metrics_are_due() {
+                self.send_metrics();
+            }
         }
+        self.send_metrics();
         self.shared.lock().has_ended = true;
         self.shared.ended.notify_all();
     }
@@ -234,17 +252,42 @@ impl Sender {
     /// Waits until there is a batch, or until the delay is over; `None` at the end.
     fn next(&self) -> Option<VecDeque<Record>> {
         let Export { batch_max, delay, .. } = self.shared.export;
-        let mut state = self.shared.lock();
-        loop {
-            let is_short = |state: &mut State| !state.is_stopping && state.queue.len() < batch_max;
-            let waited = self.shared.wanted.wait_timeout_while(state, delay, is_short);
-            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            if !state.queue.is_empty() {
-                return Some(std::mem::take(&mut state.queue));
-            }
-            if state.is_stopping {
-                return None;
-            }
+        let state = self.shared.lock();
+        let is_short = |state: &mut State| !state.is_stopping && state.queue.len() < batch_max;
+        let waited = self.shared.wanted.wait_timeout_while(state, delay, is_short);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let is_over = state.is_stopping && state.queue.is_empty();
+        (!is_over).then(|| std::mem::take(&mut state.queue))
+    }
+
+    /// A clock that was set back makes them due.
+    fn metrics_are_due(&self) -> bool {
+        let now = SystemClock.now();
+        let since = Duration::from_millis(now.millis_since(self.metrics_sent_at));
+        now < self.metrics_sent_at || since >= self.shared.export.metrics_interval
+    }
+
+    /// Metrics are cumulative: what does not arrive now is in what is sent next, so nothing is sent twice.
+    fn send_metrics(&mut self) {
+        let Some(endpoint) = self.shared.export.metrics_endpoint.clone() else {
+            return;
+        };
+        let now = SystemClock.now();
+        self.metrics_sent_at = now;
+        let body = metrics(
+            &self.shared.export.resource,
+            &(self.numbers)(),
+            self.started_at,
+            now,
+        );
+        if let Err(Refused { detail, .. }) = self.post(&endpoint, &body)
+            && !std::mem::replace(&mut self.is_failing, true)
+        {
+            tracing::warn!(
+                endpoint,
+                problem = detail,
+                "metrics cannot be delivered; runs go on without them"
+            );
         }
     }
 
@@ -253,7 +296,7 @@ impl Sender {
         let mut pause = PAUSE_FIRST;
         let mut problem = String::new();
         for _ in 0..TRIES_MAX {
-            match self.post(&body) {
+            match self.post(&self.shared.export.endpoint, &body) {
                 Ok(()) => {
                     self.shared.sent.fetch_add(batch.len() as u64, Ordering::Relaxed);
                     if std::mem::take(&mut self.is_failing) {
@@ -295,10 +338,8 @@ impl Sender {
         !state.is_stopping
     }
 
-    fn post(&self, body: &[u8]) -> Result<(), Refused> {
-        let Export {
-            endpoint, headers, ..
-        } = &self.shared.export;
+    fn post(&self, endpoint: &str, body: &[u8]) -> Result<(), Refused> {
+        let headers = &self.shared.export.headers;
         let mut request = self.client.post(endpoint).header("content-type", CONTENT_TYPE);
         for (name, value) in headers {
             request = request.header(name, value);

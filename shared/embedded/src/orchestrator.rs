@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
+use orchestrator_engine::api::backend;
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::metrics::{Metrics, Snapshot};
 use orchestrator_engine::observe::Telemetry;
@@ -23,7 +24,7 @@ use tokio::sync::{Semaphore, broadcast, oneshot};
 use crate::agents::compute::Setup;
 use crate::agents::kill_orphans;
 use crate::data_dir::{DataDir, DataDirError, Owner, Ownership};
-use crate::exporter::{Exporter, Traces};
+use crate::exporter::{Exporter, Numbers, Traces};
 use crate::host::input::{Inbox, Input};
 use crate::host::{Change, PoolView, Recovered, Stats, Watched};
 use crate::options::{StartOptions, TakesUp};
@@ -132,10 +133,11 @@ impl Orchestrator {
             dispatches: options.dispatches,
             path: options.path,
         };
-        let traces = options.export.map(Traces::start);
         let metrics = Arc::<Metrics>::default();
         let (sender, receiver) = channel();
         let inbox = Inbox::new(sender);
+        let numbers = numbers(inbox.clone(), Arc::clone(&metrics));
+        let traces = options.export.map(|export| Traces::start(export, numbers));
         let webhook = options
             .webhook
             .map(|webhook| Outgoing::start(webhook, inbox.clone()))
@@ -332,6 +334,29 @@ impl Orchestrator {
         self.inbox.send(input(sender));
         receiver.await.map_err(|_| stopped())
     }
+}
+
+/// The numbers of this host, for whoever exports them. What the engine knows is missing once it has stopped.
+fn numbers(inbox: Inbox, metrics: Arc<Metrics>) -> Numbers {
+    Box::new(move || {
+        let mut numbers = backend::Stats {
+            counted: metrics.snapshot(),
+            ..backend::Stats::default()
+        };
+        let (reply, stats) = oneshot::channel();
+        inbox.send(Input::Stats(reply));
+        let (reply, pools) = oneshot::channel();
+        inbox.send(Input::Pools(reply));
+        if let Ok(stats) = stats.blocking_recv() {
+            numbers.runs_active = stats.runs_loaded as u64;
+            numbers.attempts_live = Some(stats.attempts_live as u64);
+            numbers.commits = stats.commits;
+        }
+        if let Ok(pools) = pools.blocking_recv() {
+            numbers.pools = pools.iter().map(PoolView::numbers).collect();
+        }
+        numbers
+    })
 }
 
 impl Idempotency for Orchestrator {

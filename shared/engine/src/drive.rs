@@ -297,6 +297,7 @@ impl<P: Ports> Engine<P> {
                 status: state.status,
                 state,
                 turn: self.turn_of(session),
+                is_repeat: false,
             };
             let published = self.ports.event_bus().publish(committed).await;
             self.observe(session, at, &events);
@@ -325,6 +326,7 @@ impl<P: Ports> Engine<P> {
             let summary = RunSummary::of(&session.state);
             let index = self.ports.run_index();
             index.repair(&summary, session.seq, look_at).await?;
+            index.looked_at(&session.state, session.now).await?;
         }
         Ok(())
     }

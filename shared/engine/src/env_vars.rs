@@ -72,9 +72,15 @@ pub const OTEL_BSP_MAX_QUEUE_SIZE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
 pub const OTEL_BSP_MAX_EXPORT_BATCH_SIZE: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 /// Longest time a span waits for others to be sent with, milliseconds.
 pub const OTEL_BSP_SCHEDULE_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
+/// `none`: no metrics are exported.
+pub const OTEL_METRICS_EXPORTER: &str = "OTEL_METRICS_EXPORTER";
+/// Where metrics go.
+pub const OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
+/// Time between two exports of metrics, milliseconds.
+pub const OTEL_METRIC_EXPORT_INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
 
 /// Read by the program. `TRACEPARENT`, `TRACESTATE` and `BAGGAGE` make runs it starts part of the trace of whoever calls it.
-pub const READ: [&str; 25] = [
+pub const READ: [&str; 28] = [
     ORCHESTRATOR_CONFIG,
     ORCHESTRATOR_DATA,
     ORCHESTRATOR_ENDPOINT,
@@ -100,6 +106,9 @@ pub const READ: [&str; 25] = [
     OTEL_BSP_MAX_QUEUE_SIZE,
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
     OTEL_BSP_SCHEDULE_DELAY,
+    OTEL_METRICS_EXPORTER,
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
+    OTEL_METRIC_EXPORT_INTERVAL,
 ];
 
 /// Handed to agents, so that a configuration cannot set them.

@@ -25,6 +25,7 @@ pub mod observe;
 pub mod ports;
 pub mod reclaim;
 pub mod record;
+mod republish;
 pub mod settings;
 pub mod sla;
 pub mod submit;

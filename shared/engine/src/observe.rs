@@ -184,6 +184,7 @@ impl<P: Ports> Engine<P> {
             end: now.max(session.now()),
             started_at: None,
             outcome: Outcome::Over,
+            is_late: false,
             choice: None,
             upstream: Vec::new(),
             name: None,

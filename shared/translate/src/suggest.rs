@@ -28,19 +28,20 @@ pub const SUGGESTIONS_MAX: usize = 20;
 pub fn suggest(text: &str, catalogue: &Catalogue, policy: &Policy, count: usize) -> Vec<Suggestion> {
     let index = Index::new(catalogue);
     let entries = index.entries();
+    let is_allowed = |number: &usize| !policy.is_blocked(entries[*number].name);
     let mut numbers: Vec<usize> = index
         .nearest(text)
         .into_iter()
         .map(|(number, _)| number)
+        .filter(is_allowed)
         .collect();
     if numbers.is_empty() {
-        let is_first = |number: &usize| *number == 0 || entries[*number].agent != entries[number - 1].agent;
-        numbers = (0..entries.len()).filter(is_first).collect();
+        let all: Vec<usize> = (0..entries.len()).filter(is_allowed).collect();
+        let is_first =
+            |place: &usize| *place == 0 || entries[all[*place]].agent != entries[all[place - 1]].agent;
+        numbers = (0..all.len()).filter(is_first).map(|place| all[place]).collect();
     }
-    let allowed = numbers
-        .into_iter()
-        .map(|number| &entries[number])
-        .filter(|entry| !policy.is_blocked(entry.name));
+    let allowed = numbers.into_iter().map(|number| &entries[number]);
     let suggestion = |entry: &crate::offline::Entry<'_>| Suggestion {
         agent: entry.agent.to_owned(),
         action: entry.name.to_owned(),

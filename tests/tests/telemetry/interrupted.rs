@@ -1,13 +1,11 @@
 //! A trace stays one trace through retries, kills and repetitions.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
-use tests::collector::{Collector, Received, orphans};
+use tests::collector::Collector;
 use tests::requests::Request;
 use tests::server::{Server, ask, eventually};
 
-use crate::{Place, configuration, script};
+use crate::{Place, Whole, both_parts, configuration, script};
 
 /// Fails the first time in a way that may pass.
 const FLAKY: &str = r#"[ "$ORCHESTRATOR_ATTEMPT" = 1 ] && exit 75; exit 0"#;
@@ -53,20 +51,8 @@ fn a_retry_a_kill_and_a_rerun_are_all_in_the_trace_of_the_run() {
     let run_status = || ask(&place.data(), &["get", &run])["status"].clone();
     eventually("the run ends", || (run_status() == "SUCCESS").then_some(()));
     ask(&place.data(), &["rerun", &run, "last"]);
-    let part = |number: u32| {
-        let run = run.clone();
-        move |span: &Received| *span.attribute("run.id") == run && *span.attribute("run.part") == number
-    };
-    let whole = collector.await_span("the run is sent", part(0));
-    let again = collector.await_span("the rerun is sent", part(1));
+    let Whole { whole, again, spans } = both_parts(&collector, &run);
     drop(server);
-
-    let mut spans = collector.spans();
-    spans.retain(|span| *span.attribute("run.id") == run && !span.name.starts_with("GET "));
-    let traces: BTreeSet<&str> = spans.iter().map(|span| span.trace.as_str()).collect();
-    assert_eq!(traces, BTreeSet::from([whole.trace.as_str()]));
-    assert_eq!(orphans(&spans, &[]), Vec::<&Received>::new());
-    assert_eq!(again.parent.as_ref(), Some(&whole.id));
 
     let mut attempts: Vec<(String, i64, i64, String)> = spans
         .iter()

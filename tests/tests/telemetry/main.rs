@@ -2,15 +2,18 @@
 
 mod broken;
 mod interrupted;
+mod numbers;
+mod taken_back;
 mod whole;
 mod xray;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::binary::orchestrator;
-use tests::collector::Collector;
+use tests::collector::{Collector, Received, orphans};
 use tests::repository::root;
 
 /// A trace that somebody else began.
@@ -86,4 +89,34 @@ fn run_penguins(collector: &Collector, data: &Path, variables: &[(&str, &str)]) 
         .chain([("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())])
         .collect();
     run_workflow(&root().join("examples/penguins/workflow.yaml"), data, &variables).0
+}
+
+/// The trace of a run that ended and was opened again.
+struct Whole {
+    /// The span of the run.
+    whole: Received,
+    /// That of its second part.
+    again: Received,
+    /// All spans of the run, but for requests that only look.
+    spans: Vec<Received>,
+}
+
+/// Waits for both parts of a run: they are one trace in which nothing is missing.
+fn both_parts(collector: &Collector, run: &str) -> Whole {
+    let part = |number: u32| {
+        move |span: &Received| *span.attribute("run.id") == run && *span.attribute("run.part") == number
+    };
+    let whole = collector.await_span("the run is sent", part(0));
+    let again = collector.await_span("what was done again is sent", part(1));
+    // What was under way when the second part ended is sent within a second.
+    let requests =
+        |span: &Received| span.name.starts_with("POST /runs/{run}/") && *span.attribute("run.id") == run;
+    collector.await_span("the request that opened it is sent", requests);
+    let mut spans = collector.spans();
+    spans.retain(|span| *span.attribute("run.id") == run && !span.name.starts_with("GET "));
+    let traces: BTreeSet<&str> = spans.iter().map(|span| span.trace.as_str()).collect();
+    assert_eq!(traces, BTreeSet::from([whole.trace.as_str()]));
+    assert_eq!(orphans(&spans, &[]), Vec::<&Received>::new());
+    assert_eq!(again.parent.as_ref(), Some(&whole.id));
+    Whole { whole, again, spans }
 }

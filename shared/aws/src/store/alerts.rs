@@ -5,21 +5,22 @@
 
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::HostError;
-use orchestrator_engine::views::{AlertType, AlertView, LateView, SlaView};
+use orchestrator_engine::views::{AgentView, AlertType, AlertView, AtRiskView, LateView, SlaView};
 
+use super::looks::Look;
 use super::{Store, of_index};
 use crate::fault::Fault;
 use crate::table::Query;
 use crate::table::item::{Item, seconds, text, text_of};
 use crate::table::keys::{Key, TTL, alert_time};
 
-const BODY: &str = "body";
+pub(super) const BODY: &str = "body";
 /// How long the last alerts are kept, milliseconds: 30 days.
 const KEPT_MS: u64 = 30 * 86_400_000;
 /// Pages read of each list.
-const PAGES_MAX: usize = 20;
-/// Active ones that are shown.
-const ACTIVE_MAX: usize = 200;
+pub(super) const PAGES_MAX: usize = 20;
+/// Entries of each list that are shown.
+const SHOWN_MAX: usize = 200;
 
 impl Store {
     /// Lists the alerts of an append. What cannot be listed now is only missing from the list.
@@ -70,21 +71,28 @@ impl Store {
             .collect();
         active.sort_by_key(|late| late.alert.at.0);
         let active_total = active.len() as u64;
-        active.truncate(ACTIVE_MAX);
+        active.truncate(SHOWN_MAX);
         let view = |alert: AlertView| {
             let late_ms = (alert.kind != AlertType::SlaWarning).then_some(alert.late_ms);
             LateView::of(alert, None, late_ms, now)
         };
+        let is_own = |look: &Look| client.is_none_or(|client| look.client_id == client);
+        let looks = self.looks(now).await.map_err(of_index)?;
+        let looks: Vec<Look> = looks.into_iter().filter(is_own).collect();
+        let stalled = looks.iter().filter_map(|look| look.stalled.clone());
+        let mut at_risk: Vec<AtRiskView> = looks.iter().flat_map(|look| look.at_risk.clone()).collect();
+        at_risk.sort_by_key(|risk| std::cmp::Reverse(risk.running_ms));
+        at_risk.truncate(SHOWN_MAX);
         Ok(SlaView {
             active,
             active_total,
-            at_risk: Vec::new(),
-            stalled: Vec::new(),
+            at_risk,
+            stalled: stalled.take(SHOWN_MAX).collect(),
             recent: recent.into_iter().map(view).collect(),
-            agents: Vec::new(),
+            agents: AgentView::all(&self.figures.tallies().await.map_err(of_index)?),
             note: Some(
-                "this host keeps no times per agent: functions come and go, and counting each task would cost as much \
-                 as doing it (look at the dashboard, and at 'explain' for single tasks)"
+                "'at_risk' and 'stalled' are as the last look at each run found them, at most 10 minutes ago; 'agents' may \
+                 lack the last 10 seconds"
                     .to_owned(),
             ),
         })

@@ -13,6 +13,7 @@ mod alerts;
 mod blobs;
 mod due;
 mod journal;
+mod looks;
 mod runs;
 mod summary;
 
@@ -23,6 +24,7 @@ use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::journal::Error;
 
 use crate::fault::{Fault, Kind};
+use crate::figures::Figures;
 use crate::payloads::Payloads;
 use crate::table::Table;
 
@@ -31,6 +33,7 @@ use crate::table::Table;
 pub struct Store {
     table: Table,
     payloads: Payloads,
+    figures: Figures,
     known: Arc<Mutex<Known>>,
 }
 
@@ -39,22 +42,24 @@ pub struct Store {
 struct Known {
     blobs: HashSet<[u8; 32]>,
     clients: HashSet<String>,
+    usual: looks::Usual,
 }
 
 /// Most entries of each; when there are more, all are forgotten and asked for again.
 const KNOWN_MAX: usize = 10_000;
 
 impl Store {
-    /// Journals in `table`; what is too large for it goes to `payloads`.
-    pub fn new(table: Table, payloads: Payloads) -> Store {
+    /// Journals in `table`; what is too large for it goes to `payloads`. Looks compare with `figures`.
+    pub fn new(table: Table, payloads: Payloads, figures: Figures) -> Store {
         Store {
             table,
             payloads,
+            figures,
             known: Arc::default(),
         }
     }
 
-    fn knows(&self, look: impl FnOnce(&mut Known) -> bool) -> bool {
+    fn knows<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
         look(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -1,6 +1,7 @@
 //! The index of runs.
 
 use orchestrator_core::ids::RunId;
+use orchestrator_core::run::RunState;
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::due_index::{DueIndex as _, DueRun};
@@ -60,6 +61,11 @@ impl RunIndex for Store {
             }
             _ => Ok(()),
         }
+    }
+
+    async fn looked_at(&self, state: &RunState, now: Timestamp) -> Result<(), HostError> {
+        self.note_look(state, now).await;
+        Ok(())
     }
 }
 

@@ -96,6 +96,46 @@ impl Key {
         Key::new(Key::alerts(), format!("{}#{id}", alert_time(at)))
     }
 
+    /// What the last look at a run has found.
+    pub fn look(run: RunId) -> Key {
+        Key::new(Key::alerts(), format!("W#{run}"))
+    }
+
+    /// Before and after every sort key of [`Key::look`].
+    pub fn looks() -> (String, String) {
+        ("W#".to_owned(), "W$".to_owned())
+    }
+
+    /// Partition of figures.
+    pub fn figures() -> String {
+        "FIGURES".to_owned()
+    }
+
+    /// What has been counted.
+    pub fn counts() -> Key {
+        Key::new(Key::figures(), "N")
+    }
+
+    /// How long the tasks of an agent and action take.
+    pub fn agent_figures(agent: &str, action: &str) -> Key {
+        Key::new(
+            Key::figures(),
+            format!("A#{}#{action}", agent.replace('%', "%25").replace('#', "%23")),
+        )
+    }
+
+    /// Before and after every sort key of [`Key::agent_figures`].
+    pub fn all_agent_figures() -> (String, String) {
+        ("A#".to_owned(), "A$".to_owned())
+    }
+
+    /// The agent and action of a sort key of [`Key::agent_figures`].
+    pub fn agent_of_figures(sort: &str) -> Option<(String, String)> {
+        let (agent, action) = sort.strip_prefix("A#")?.split_once('#')?;
+        let agent = agent.replace("%23", "#").replace("%25", "%");
+        Some((agent, action.to_owned()))
+    }
+
     /// A cached value.
     pub fn cache(key: &str) -> Key {
         Key::new(format!("CACHE#{key}"), "C")
@@ -157,5 +197,14 @@ mod tests {
         let run = RunId::from_parts(7, 9);
         assert_eq!(run_of(&run_partition(run)), Some(run));
         assert_eq!((append_of("B"), run_of("BLOB#1")), (None, None));
+    }
+
+    #[test]
+    fn names_of_agents_and_actions_are_read_back_whatever_is_in_them() {
+        for (agent, action) in [("trainer", "fit"), ("a#b", "c#d"), ("%23", "%"), ("", "")] {
+            let key = Key::agent_figures(agent, action);
+            let read = Key::agent_of_figures(&key.sk);
+            assert_eq!(read, Some((agent.to_owned(), action.to_owned())), "{}", key.sk);
+        }
     }
 }

@@ -11,6 +11,8 @@
 //! | `CLIENTS` | `<client>` | a client that has ever submitted a run |
 //! | `IDEMPOTENCY#<client>` | `<key>` | the run a request created |
 //! | `RATE#<client>` | `R` | token buckets |
+//! | `SLA` | `A#<about>` | an alert about what goes on; `R#<time>#<id>` one of the last 30 days; `W#<run>` what the last look at a run has found |
+//! | `FIGURES` | `A#<agent>#<action>`, `N` | how long tasks take, and counts: see [`crate::figures`] |
 //! | `CACHE#<key>` | `C` | a cached value |
 //! | `SECRET` | `TASK_TOKENS` | the secret that signs task tokens, if no environment variable gives one |
 //!
@@ -101,17 +103,30 @@ impl Table {
     /// # Errors
     /// When it cannot be read.
     pub async fn get(&self, key: &Key) -> Result<Option<Item>, Fault> {
+        self.get_as(key, true).await
+    }
+
+    /// Reads an item as it was a moment ago, for half the cost.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn get_soon(&self, key: &Key) -> Result<Option<Item>, Fault> {
+        self.get_as(key, false).await
+    }
+
+    async fn get_as(&self, key: &Key, is_consistent: bool) -> Result<Option<Item>, Fault> {
         let request = self
             .client
             .get_item()
             .table_name(&self.name)
-            .consistent_read(true);
+            .consistent_read(is_consistent);
         let output = request
             .set_key(Some(key.to_item()))
             .send()
             .await
             .map_err(|error| Fault::of(&error))?;
-        self.meter.read(output.item.as_ref().map_or(0, size), true);
+        self.meter
+            .read(output.item.as_ref().map_or(0, size), is_consistent);
         Ok(output.item)
     }
 

@@ -6,6 +6,7 @@ mod contention;
 mod contracts;
 mod costs;
 mod faults;
+mod figures;
 mod runs;
 mod sla;
 mod world;

@@ -53,6 +53,7 @@ use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::pool::PoolUsage;
 use orchestrator_core::run::{Report, ReportKind, RunStatus};
 use orchestrator_core::time::Timestamp;
+use orchestrator_engine::api::backend::PoolStats;
 use orchestrator_engine::engine::Engine;
 use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::ports::messages::Body;
@@ -91,6 +92,25 @@ pub struct PoolView {
     pub holders: Vec<AttemptKey>,
     /// Who waits.
     pub waiters: Vec<AttemptKey>,
+}
+
+impl PoolView {
+    /// Its name and how full it is.
+    pub(crate) fn numbers(&self) -> (String, PoolStats) {
+        let PoolUsage {
+            pool,
+            capacity,
+            used,
+            waiting,
+            ..
+        } = &self.usage;
+        let numbers = PoolStats {
+            capacity: *capacity,
+            used: *used,
+            waiting: *waiting,
+        };
+        (pool.clone(), numbers)
+    }
 }
 
 /// What the host has done since it started.

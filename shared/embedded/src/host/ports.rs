@@ -10,6 +10,7 @@ use orchestrator_engine::ports::messages::Message;
 use orchestrator_engine::ports::run_index::{RunQuery, RunSummary};
 use orchestrator_engine::ports::{EventBus, Messages, Ports, RunIndex};
 use orchestrator_engine::sla::{Tallies, observations};
+use orchestrator_engine::trace::run::trace_id_of;
 use orchestrator_engine::views::{AlertType, AlertView};
 use tokio::sync::broadcast;
 
@@ -128,14 +129,18 @@ pub(crate) struct Broadcast {
 
 impl Broadcast {
     /// Says an alert in the log, and hands it to whoever sends it.
-    fn alert(&self, alert: AlertView) {
+    fn alert(&self, alert: AlertView, trace_id: &str) {
         let AlertView {
-            run_id, task, text, ..
+            run_id,
+            task,
+            attempt,
+            text,
+            ..
         } = &alert;
-        let (kind, task) = (alert.kind.as_str(), task.as_deref().unwrap_or("-"));
+        let (kind, task_id) = (alert.kind.as_str(), task.as_deref().unwrap_or("-"));
         match alert.kind {
-            AlertType::SlaResolved => tracing::info!(%run_id, task, kind, "{text}"),
-            _ => tracing::warn!(%run_id, task, kind, "{text}"),
+            AlertType::SlaResolved => tracing::info!(%run_id, task_id, attempt, trace_id, kind, "{text}"),
+            _ => tracing::warn!(%run_id, task_id, attempt, trace_id, kind, "{text}"),
         }
         if let Some(webhook) = &self.webhook {
             let body = serde_json::to_string(&alert).unwrap_or_default();
@@ -157,7 +162,8 @@ impl EventBus for Broadcast {
             .filter(|event| event.alert_key().is_some())
         {
             if let Some(alert) = AlertView::of(event, committed.at, committed.state) {
-                self.alert(alert);
+                let trace_id = trace_id_of(&committed.state.submission).to_string();
+                self.alert(alert, &trace_id);
             }
         }
         // Without subscribers there is nobody to tell.

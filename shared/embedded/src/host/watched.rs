@@ -1,11 +1,8 @@
 //! What the runs in memory tell about deadlines: tasks that take long, and runs that do not move.
 
-use orchestrator_core::ids::NodeIx;
-use orchestrator_core::run::{RunState, TaskStatus};
-use orchestrator_core::sla::{DeadlineKind, Stage};
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::sla::{Stall, Tally};
-use orchestrator_engine::views::{AgentView, At, AtRiskView, StallView};
+use orchestrator_engine::sla::Stall;
+use orchestrator_engine::views::{AgentView, AtRiskView, StallView};
 
 use super::ports::EmbeddedPorts;
 
@@ -41,7 +38,7 @@ pub(super) fn watched(ports: &EmbeddedPorts, client: Option<&str>, now: Timestam
             let tally = tallies.get(&task.agent, &task.action);
             watched
                 .at_risk
-                .extend(tally.and_then(|tally| at_risk(state, key.node, tally, now)));
+                .extend(tally.and_then(|tally| AtRiskView::of(state, key.node, tally, now)));
         }
     });
     watched
@@ -50,26 +47,4 @@ pub(super) fn watched(ports: &EmbeddedPorts, client: Option<&str>, now: Timestam
     watched.at_risk.truncate(SHOWN_MAX);
     watched.agents = AgentView::all(&tallies.all());
     watched
-}
-
-/// A running task past the usual run time of its agent and action, and before its deadline.
-fn at_risk(state: &RunState, node: NodeIx, tally: &Tally, now: Timestamp) -> Option<AtRiskView> {
-    let entry = state.node(node);
-    let usual_ms = tally.usual_run_ms()?;
-    let started_at = entry.started_at.filter(|_| entry.status == TaskStatus::Running)?;
-    let running_ms = now - started_at;
-    let clocks = state.clocks(Some(node));
-    let clock = clocks
-        .into_iter()
-        .find(|clock| clock.key.kind == DeadlineKind::Task && clock.stage < Stage::Breached)?;
-    (running_ms > usual_ms && now <= clock.deadline()).then(|| AtRiskView {
-        run_id: state.id(),
-        task: state.name_of(node),
-        agent: state.task_of(node).agent.clone(),
-        action: state.task_of(node).action.clone(),
-        attempt: entry.attempt,
-        running_ms,
-        usual_ms,
-        deadline: At(clock.deadline()),
-    })
 }

@@ -96,7 +96,7 @@ pub trait Backend {
     /// When they cannot be read now.
     async fn pools(&self) -> Result<PoolList, HostError>;
 
-    /// What the host has done so far; `None` when it keeps no tally, because it is many processes that come and go.
+    /// What the host has done so far; `None` when it keeps no tally.
     ///
     /// # Errors
     /// When it cannot be told now.
@@ -303,18 +303,19 @@ pub struct TranslationStats {
 }
 
 /// What a host has done so far.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stats {
     /// Version of the program.
     pub version: String,
-    /// Seconds since the host started.
+    /// Seconds since the host started; on AWS, since the process that answers did.
     pub uptime_seconds: u64,
     /// Version of the policy in force.
     pub policy_version: String,
-    /// Runs in memory: those that have not ended, but for a short tail.
+    /// Runs in memory: those that have not ended, but for a short tail; on AWS, those that have not ended by what was counted.
     pub runs_active: u64,
-    /// Attempts at work now.
-    pub attempts_live: u64,
+    /// Attempts at work now; absent on AWS, where no process knows them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts_live: Option<u64>,
     /// Appends to journals since the host started.
     pub appends: u64,
     /// Events in them.

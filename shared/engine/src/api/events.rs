@@ -1,7 +1,8 @@
 //! `GET /runs/{run}/events`: the history page by page, and as a feed for hosts that can stream.
 
-use http::StatusCode;
+use bytes::Bytes;
 use http::request::Parts;
+use http::{Response, StatusCode};
 use orchestrator_core::ids::RunId;
 use orchestrator_core::run::RunStatus;
 
@@ -11,6 +12,7 @@ use super::handle::Asked;
 use super::problem::Problem;
 use super::query::Query;
 use super::response::{self, Answer};
+use super::traced::Traced;
 use super::{route, runs};
 use crate::views::{EventPage, EventView, Replay};
 
@@ -79,6 +81,18 @@ impl Feed {
     /// # Errors
     /// When the caller may not, or the run does not exist for it.
     pub async fn open<B: Backend>(backend: &B, access: &Access, parts: &Parts) -> Result<Feed, Problem> {
+        let traced = Traced::begin(backend, backend.new_run_id(), parts);
+        let opened = Feed::try_open(backend, access, parts).await;
+        let answer = match &opened {
+            Ok(_) => Response::new(Bytes::new()),
+            Err(problem) => response::problem(problem),
+        };
+        // The span ends where the stream begins: a stream may go on for days.
+        traced.end(backend, parts, &answer).await;
+        opened
+    }
+
+    async fn try_open<B: Backend>(backend: &B, access: &Access, parts: &Parts) -> Result<Feed, Problem> {
         let unknown = || runs::unknown(parts.uri.path());
         let matched = route::find(&parts.method, parts.uri.path()).map_err(|_| unknown())?;
         let caller = access.caller(&parts.method, &parts.headers)?;

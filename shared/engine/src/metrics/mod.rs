@@ -1,10 +1,13 @@
 //! Numbers about what this process has done, counted from the events it appended.
 //!
 //! Counting is always on: it costs a few additions per append. [`Metrics`] counts, [`Snapshot`] is what `GET /stats` shows, and
-//! [`prometheus`] writes it for scrapers. Every name and label comes from a bounded set.
+//! [`prometheus`] writes it for scrapers, [`otlp`] for collectors. Every name and label comes from a bounded set.
 
+mod flat;
 mod histogram;
+pub mod otlp;
 pub mod prometheus;
+pub mod series;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -14,8 +17,11 @@ use orchestrator_core::ids::NodeIx;
 use orchestrator_core::run::{Event, RunState, SkipReason};
 use orchestrator_core::time::Timestamp;
 
+use crate::views::AlertType;
+
+pub use flat::Flat;
 pub use histogram::Histogram;
-pub use snapshot::{DecisionStats, Durations, JournalStats, RunStats, Snapshot, TaskStats};
+pub use snapshot::{AlertStats, DecisionStats, Durations, JournalStats, RunStats, Snapshot, TaskStats};
 
 /// Names of rules that are counted; those of further ones are counted together.
 const RULES_MAX: usize = 256;
@@ -28,26 +34,28 @@ pub struct Metrics(Mutex<Counts>);
 
 /// What is counted. Everything only grows, but for the time of the last sweep.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Counts {
-    pub runs: BTreeMap<&'static str, u64>,
-    pub tasks: BTreeMap<&'static str, u64>,
-    pub attempts: u64,
-    pub failures: BTreeMap<&'static str, u64>,
-    pub retries: u64,
-    pub refused_reports: u64,
-    pub decisions: BTreeMap<&'static str, u64>,
-    pub holds: BTreeMap<&'static str, u64>,
-    pub rules: BTreeMap<String, u64>,
-    pub queue_time: Histogram,
-    pub run_time: Histogram,
-    pub workflow_time: Histogram,
-    pub appends: u64,
-    pub events: u64,
-    pub conflicts: u64,
-    pub failed_turns: u64,
-    pub sweeps: u64,
-    pub swept_runs: u64,
-    pub sweep_lag_ms: u64,
+pub struct Counts {
+    pub(crate) runs: BTreeMap<String, u64>,
+    pub(crate) tasks: BTreeMap<String, u64>,
+    pub(crate) attempts: u64,
+    pub(crate) failures: BTreeMap<String, u64>,
+    pub(crate) retries: u64,
+    pub(crate) refused_reports: u64,
+    pub(crate) decisions: BTreeMap<String, u64>,
+    pub(crate) holds: BTreeMap<String, u64>,
+    pub(crate) rules: BTreeMap<String, u64>,
+    pub(crate) alerts: BTreeMap<String, u64>,
+    pub(crate) breaches: BTreeMap<String, u64>,
+    pub(crate) queue_time: Histogram,
+    pub(crate) run_time: Histogram,
+    pub(crate) workflow_time: Histogram,
+    pub(crate) appends: u64,
+    pub(crate) events: u64,
+    pub(crate) conflicts: u64,
+    pub(crate) failed_turns: u64,
+    pub(crate) sweeps: u64,
+    pub(crate) swept_runs: u64,
+    pub(crate) sweep_lag_ms: u64,
 }
 
 impl Metrics {
@@ -84,9 +92,9 @@ impl Metrics {
         Snapshot::of(&self.lock())
     }
 
-    /// The numbers since the last call, for hosts that pass them on and forget them.
-    pub fn drain(&self) -> Snapshot {
-        Snapshot::of(&std::mem::take(&mut *self.lock()))
+    /// The counts since the last call, for hosts that pass them on and forget them.
+    pub fn drain(&self) -> Counts {
+        std::mem::take(&mut *self.lock())
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -133,7 +141,17 @@ impl Counts {
             }
             Event::TaskCancelled { .. } => count(&mut self.tasks, "CANCELLED"),
             Event::ReportRefused { .. } => self.refused_reports += 1,
-            _ => {}
+            _ => self.see_alert(event),
+        }
+    }
+
+    fn see_alert(&mut self, event: &Event) {
+        let Some((kind, key)) = AlertType::of(event).zip(event.alert_key()) else {
+            return;
+        };
+        count(&mut self.alerts, kind.as_str());
+        if kind == AlertType::SlaBreached {
+            count(&mut self.breaches, key.kind.as_str());
         }
     }
 
@@ -148,10 +166,7 @@ impl Counts {
         for rule in choice.iter().flat_map(|choice| &choice.matched) {
             let is_known = self.rules.contains_key(rule) || self.rules.len() < RULES_MAX;
             let name = if is_known { rule } else { OTHER_RULES };
-            match self.rules.get_mut(name) {
-                Some(count) => *count += 1,
-                None => drop(self.rules.insert(name.to_owned(), 1)),
-            }
+            count(&mut self.rules, name);
         }
     }
 
@@ -165,6 +180,9 @@ impl Counts {
     }
 }
 
-fn count(counts: &mut BTreeMap<&'static str, u64>, name: &'static str) {
-    *counts.entry(name).or_default() += 1;
+fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(name.to_owned(), 1)),
+    }
 }

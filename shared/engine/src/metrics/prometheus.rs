@@ -1,10 +1,10 @@
 //! Numbers in the text format of Prometheus, <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
-use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
 use super::Durations;
-use crate::api::backend::{PoolStats, Stats};
+use super::series::{self, Data, Point, Series};
+use crate::api::backend::Stats;
 
 /// Media type of the text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -12,106 +12,9 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The numbers of a host.
 pub fn text(stats: &Stats) -> String {
     let mut page = Page::default();
-    let Stats { counted, .. } = stats;
-    let (tasks, journal) = (&counted.tasks, &counted.journal);
-    page.labelled(
-        "runs_total",
-        "Runs by what happened.",
-        "event",
-        &counted.runs.by_event,
-    );
-    page.times(
-        "run_seconds",
-        "From submission to the end of a run.",
-        &counted.runs.seconds,
-    );
-    page.labelled(
-        "tasks_total",
-        "Tasks that ended, by state.",
-        "status",
-        &tasks.by_status,
-    );
-    page.counter("attempts_total", "Attempts that were dispatched.", tasks.attempts);
-    page.labelled("failures_total", "Failures by class.", "class", &tasks.failures);
-    page.counter(
-        "retries_total",
-        "Attempts that another one followed.",
-        tasks.retries,
-    );
-    page.counter(
-        "refused_reports_total",
-        "Reports of attempts that were not the live one.",
-        tasks.refused_reports,
-    );
-    page.times(
-        "queue_seconds",
-        "From the dispatch of an attempt to the beginning of its agent's work.",
-        &tasks.queue_seconds,
-    );
-    page.times(
-        "task_seconds",
-        "From the beginning of an agent's work to the end of the attempt.",
-        &tasks.run_seconds,
-    );
-    let decisions = &counted.decisions;
-    page.labelled(
-        "decisions_total",
-        "Decisions by outcome.",
-        "outcome",
-        &decisions.by_outcome,
-    );
-    page.labelled(
-        "holds_total",
-        "Holds by what is waited for.",
-        "reason",
-        &decisions.holds,
-    );
-    page.labelled(
-        "rule_matches_total",
-        "Decisions that a rule had a part in.",
-        "rule",
-        &decisions.by_rule,
-    );
-    page.counter("journal_appends_total", "Appends to journals.", journal.appends);
-    page.counter("journal_events_total", "Events in journals.", journal.events);
-    page.counter(
-        "journal_conflicts_total",
-        "Appends that lost a race.",
-        journal.conflicts,
-    );
-    page.counter("failed_turns_total", "Turns that failed.", journal.failed_turns);
-    page.counter(
-        "commits_total",
-        "Commits that made appends durable.",
-        stats.commits,
-    );
-    page.gauge("runs_active", "Runs in memory.", stats.runs_active);
-    page.gauge("attempts_live", "Attempts at work.", stats.attempts_live);
-    page.gauge("uptime_seconds", "Time since the start.", stats.uptime_seconds);
-    if let Some(bytes) = stats.memory_peak_bytes {
-        page.gauge("memory_peak_bytes", "Most memory used.", bytes);
+    for series in series::all(stats) {
+        page.series(&series);
     }
-    page.pools(stats, "pool_capacity", "Slots of a pool.", |pool| pool.capacity);
-    page.pools(stats, "pool_used", "Slots that are held.", |pool| pool.used);
-    page.pools(stats, "pool_waiting", "Attempts that wait for a slot.", |pool| {
-        pool.waiting
-    });
-    let telemetry = &stats.telemetry;
-    page.counter(
-        "spans_sent_total",
-        "Spans that were delivered.",
-        telemetry.spans_sent,
-    );
-    page.counter(
-        "spans_dropped_total",
-        "Spans that did not fit into the queue.",
-        telemetry.spans_dropped,
-    );
-    page.counter(
-        "spans_failed_total",
-        "Spans that were not taken.",
-        telemetry.spans_failed,
-    );
     page.0
 }
 
@@ -119,59 +22,50 @@ pub fn text(stats: &Stats) -> String {
 struct Page(String);
 
 impl Page {
-    fn head(&mut self, name: &str, what: &str, kind: &str) {
+    fn series(&mut self, series: &Series<'_>) {
+        let unit = match series.unit {
+            "" => "",
+            "s" => "_seconds",
+            "By" => "_bytes",
+            other => other,
+        };
+        let (suffix, kind) = match series.data {
+            Data::Counter(_) => ("_total", "counter"),
+            Data::Gauge(_) => ("", "gauge"),
+            Data::Times(_) => ("", "histogram"),
+        };
+        let name = format!("{}{unit}{suffix}", series.name);
         // Writing to a string does not fail.
         let _ = writeln!(
             self.0,
-            "# HELP orchestrator_{name} {what}\n# TYPE orchestrator_{name} {kind}"
+            "# HELP orchestrator_{name} {}\n# TYPE orchestrator_{name} {kind}",
+            series.what
         );
-    }
-
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
-            .collect();
-        let labels = match labels.is_empty() {
-            true => String::new(),
-            false => format!("{{{}}}", labels.join(",")),
-        };
-        let _ = writeln!(self.0, "orchestrator_{name}{labels} {value}");
-    }
-
-    fn counter(&mut self, name: &str, what: &str, value: u64) {
-        self.head(name, what, "counter");
-        self.line(name, &[], value);
-    }
-
-    fn gauge(&mut self, name: &str, what: &str, value: u64) {
-        self.head(name, what, "gauge");
-        self.line(name, &[], value);
-    }
-
-    fn labelled(&mut self, name: &str, what: &str, label: &str, values: &BTreeMap<String, u64>) {
-        self.head(name, what, "counter");
-        for (value, count) in values {
-            self.line(name, &[(label, value)], count);
+        match &series.data {
+            Data::Counter(points) | Data::Gauge(points) => self.points(&name, points),
+            Data::Times(times) => self.times(&name, times),
         }
     }
 
-    fn pools(&mut self, stats: &Stats, name: &str, what: &str, value: impl Fn(&PoolStats) -> u32) {
-        self.head(name, what, "gauge");
-        for (pool, numbers) in &stats.pools {
-            self.line(name, &[("pool", pool)], value(numbers));
+    fn points(&mut self, name: &str, points: &[Point<'_>]) {
+        for point in points {
+            self.line(name, point.label, point.value);
         }
     }
 
-    fn times(&mut self, name: &str, what: &str, times: &Durations) {
-        self.head(name, what, "histogram");
+    fn times(&mut self, name: &str, times: &Durations) {
         let bucket = format!("{name}_bucket");
         for (bound, count) in &times.buckets {
             let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| bound.to_string());
-            self.line(&bucket, &[("le", &bound)], count);
+            self.line(&bucket, Some(("le", &bound)), count);
         }
-        self.line(&format!("{name}_sum"), &[], times.sum);
-        self.line(&format!("{name}_count"), &[], times.count);
+        self.line(&format!("{name}_sum"), None, times.sum);
+        self.line(&format!("{name}_count"), None, times.count);
+    }
+
+    fn line(&mut self, name: &str, label: Option<(&str, &str)>, value: impl Display) {
+        let label = label.map(|(label, value)| format!("{{{label}=\"{}\"}}", escaped(value)));
+        let _ = writeln!(self.0, "orchestrator_{name}{} {value}", label.unwrap_or_default());
     }
 }
 

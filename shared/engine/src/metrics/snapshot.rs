@@ -17,8 +17,20 @@ pub struct Snapshot {
     pub runs: RunStats,
     /// Tasks and their attempts.
     pub tasks: TaskStats,
+    /// Alerts about deadlines.
+    #[serde(default)]
+    pub alerts: AlertStats,
     /// Journals.
     pub journal: JournalStats,
+}
+
+/// Alerts about deadlines.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlertStats {
+    /// Alerts by type: `SlaWarning`, `SlaBreached`, `SlaResolved`.
+    pub by_type: BTreeMap<String, u64>,
+    /// Missed deadlines by what took too long: `queue`, `task`, `heartbeat`, `workflow`.
+    pub breaches: BTreeMap<String, u64>,
 }
 
 /// Decisions of the policy.
@@ -97,25 +109,30 @@ pub struct Durations {
 }
 
 impl Snapshot {
-    pub(super) fn of(counts: &Counts) -> Snapshot {
+    /// The numbers of these counts.
+    pub fn of(counts: &Counts) -> Snapshot {
         Snapshot {
             decisions: DecisionStats {
-                by_outcome: named(&counts.decisions),
-                holds: named(&counts.holds),
+                by_outcome: counts.decisions.clone(),
+                holds: counts.holds.clone(),
                 by_rule: counts.rules.clone(),
             },
             runs: RunStats {
-                by_event: named(&counts.runs),
+                by_event: counts.runs.clone(),
                 seconds: Durations::of(&counts.workflow_time),
             },
             tasks: TaskStats {
-                by_status: named(&counts.tasks),
+                by_status: counts.tasks.clone(),
                 attempts: counts.attempts,
-                failures: named(&counts.failures),
+                failures: counts.failures.clone(),
                 retries: counts.retries,
                 refused_reports: counts.refused_reports,
                 queue_seconds: Durations::of(&counts.queue_time),
                 run_seconds: Durations::of(&counts.run_time),
+            },
+            alerts: AlertStats {
+                by_type: counts.alerts.clone(),
+                breaches: counts.breaches.clone(),
             },
             journal: JournalStats {
                 appends: counts.appends,
@@ -127,6 +144,15 @@ impl Snapshot {
                 sweep_lag_ms: counts.sweep_lag_ms,
             },
         }
+    }
+}
+
+impl Snapshot {
+    /// Runs that have not ended, by what was counted.
+    pub fn runs_active(&self) -> u64 {
+        let of = |event: &str| self.runs.by_event.get(event).copied().unwrap_or(0);
+        let ended = of("SUCCESS") + of("FAILED") + of("CANCELLED");
+        (of("SUBMITTED") + of("REOPENED")).saturating_sub(ended)
     }
 }
 
@@ -147,11 +173,4 @@ impl Durations {
             buckets: buckets.collect(),
         }
     }
-}
-
-fn named(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
-    counts
-        .iter()
-        .map(|(name, count)| ((*name).to_owned(), *count))
-        .collect()
 }

@@ -33,4 +33,6 @@ pub struct Committed<'a> {
     pub state: &'a RunState,
     /// The turn that made it, as a place in the trace of the run; `None` when it is not traced.
     pub turn: Option<Context>,
+    /// Whether it may have been published before.
+    pub is_repeat: bool,
 }

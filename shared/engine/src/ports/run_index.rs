@@ -31,6 +31,16 @@ pub trait RunIndex {
         let _ = (summary, seq, look_at);
         Ok(())
     }
+
+    /// Notes what a look at a run finds: tasks that take long, a run that does not move. For hosts that do not have all
+    /// runs in memory; called when a run is recovered.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn looked_at(&self, state: &RunState, now: Timestamp) -> Result<(), HostError> {
+        let _ = (state, now);
+        Ok(())
+    }
 }
 
 /// What a list of runs shows.

@@ -22,6 +22,22 @@ impl Histogram {
         self.0[bucket] = self.0[bucket].saturating_add(1);
     }
 
+    /// Adds what another one has counted. Buckets that this version does not know are left out.
+    pub fn merge(&mut self, buckets: impl IntoIterator<Item = (usize, u64)>) {
+        for (bucket, count) in buckets.into_iter().filter(|(bucket, _)| *bucket < BUCKETS_MAX) {
+            if self.0.len() <= bucket {
+                self.0.resize(bucket + 1, 0);
+            }
+            self.0[bucket] = self.0[bucket].saturating_add(count);
+        }
+    }
+
+    /// The buckets that have counted something, by number.
+    pub fn buckets(&self) -> impl Iterator<Item = (usize, u64)> {
+        let counted = self.0.iter().copied().enumerate();
+        counted.filter(|(_, count)| *count > 0)
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.0.iter().sum()
@@ -91,6 +107,9 @@ mod tests {
             (500..625).contains(&p50) && (990..1_240).contains(&p99),
             "{p50} {p99}"
         );
+        let mut merged = Histogram::default();
+        merged.merge(histogram.buckets().chain([(usize::MAX, 1)]));
+        assert_eq!(merged, histogram);
         let stored = serde_json::to_string(&histogram).unwrap();
         assert_eq!(serde_json::from_str::<Histogram>(&stored).unwrap(), histogram);
     }

@@ -14,6 +14,10 @@ use crate::settings::Telemetry;
 pub struct Export {
     /// Where spans are sent, OTLP over HTTP.
     pub endpoint: String,
+    /// Where metrics are sent, if anywhere.
+    pub metrics_endpoint: Option<String>,
+    /// Time between two exports of metrics.
+    pub metrics_interval: Duration,
     /// Headers of every request, such as an API key.
     pub headers: Vec<(String, String)>,
     /// Longest time of one request.
@@ -40,6 +44,10 @@ const DELAY_MS: u64 = 1_000;
 const TIMEOUT_MS: u64 = 10_000;
 /// Path of traces under the endpoint that all signals share.
 const TRACES_PATH: &str = "/v1/traces";
+/// The same of metrics.
+const METRICS_PATH: &str = "/v1/metrics";
+/// By the specification of metrics.
+const METRICS_INTERVAL_MS: u64 = 60_000;
 
 /// How spans are exported; `None`: they are not. Values that cannot be used are left out and told in `warnings`.
 pub fn resolve(
@@ -84,9 +92,12 @@ pub fn resolve(
         ],
         TIMEOUT_MS,
     );
+    let metrics_endpoint = vars.metrics_endpoint(&endpoint);
     let queue_max = vars.count(env::OTEL_BSP_MAX_QUEUE_SIZE, QUEUE_MAX);
     Some(Export {
         endpoint,
+        metrics_endpoint,
+        metrics_interval: vars.millis(&[env::OTEL_METRIC_EXPORT_INTERVAL], METRICS_INTERVAL_MS),
         headers: headers.map(|list| pairs(&list)).unwrap_or_default(),
         timeout,
         resource: vars.resource(settings),
@@ -143,6 +154,19 @@ impl Variables<'_> {
         const MILLIS_MAX: u64 = 600_000;
         let millis = names.iter().find_map(|name| self.number(name));
         Duration::from_millis(millis.unwrap_or(default).min(MILLIS_MAX))
+    }
+
+    /// Beside the traces, unless something else is said.
+    fn metrics_endpoint(&mut self, of_traces: &str) -> Option<String> {
+        let exporter = self.get(env::OTEL_METRICS_EXPORTER);
+        if exporter.as_deref() == Some("none") {
+            return None;
+        }
+        if let Some(other) = exporter.filter(|exporter| exporter != "otlp") {
+            self.warn(env::OTEL_METRICS_EXPORTER, &other, "only otlp and none are known");
+        }
+        let beside = || Some(format!("{}{METRICS_PATH}", of_traces.strip_suffix(TRACES_PATH)?));
+        self.get(env::OTEL_EXPORTER_OTLP_METRICS_ENDPOINT).or_else(beside)
     }
 
     fn resource(&self, settings: &Telemetry) -> Resource {

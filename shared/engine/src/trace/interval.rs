@@ -24,6 +24,8 @@ pub struct Interval {
     pub started_at: Option<Timestamp>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Whether it missed a deadline, for attempts and runs.
+    pub is_late: bool,
     /// What the policy said about it.
     pub choice: Option<Arc<Choice>>,
     /// Direct upstream tasks of a task, as they were then.

@@ -16,7 +16,7 @@ pub mod ids;
 pub mod interval;
 pub mod otlp;
 pub mod propagation;
-mod protobuf;
+pub(crate) mod protobuf;
 pub mod run;
 pub mod sampler;
 pub mod span;

@@ -45,7 +45,7 @@ impl Resource {
     }
 
     /// `Resource`
-    pub(super) fn write(&self, message: &mut Message) {
+    pub(crate) fn write(&self, message: &mut Message) {
         for (name, value) in &self.attributes {
             message.message(1, |pair| {
                 pair.bytes(1, name.as_bytes());
@@ -72,7 +72,7 @@ pub fn traces(resource: &Resource, spans: &[Span]) -> Vec<u8> {
 }
 
 /// `InstrumentationScope`
-pub(super) fn scope(message: &mut Message) {
+pub(crate) fn scope(message: &mut Message) {
     message.bytes(1, SCOPE.as_bytes());
     message.bytes(2, env!("CARGO_PKG_VERSION").as_bytes());
 }
@@ -133,7 +133,7 @@ fn write_value(message: &mut Message, value: &Value) {
 }
 
 /// Nanoseconds since 1970.
-pub(super) fn nanos(at: Timestamp) -> u64 {
+pub(crate) fn nanos(at: Timestamp) -> u64 {
     const NANOS_PER_MILLI: u64 = 1_000_000;
     u64::try_from(at.0).unwrap_or(0).saturating_mul(NANOS_PER_MILLI)
 }

@@ -3,7 +3,7 @@
 
 /// A message that is being written.
 #[derive(Debug, Default)]
-pub(super) struct Message(Vec<u8>);
+pub(crate) struct Message(Vec<u8>);
 
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
@@ -11,7 +11,7 @@ const BYTES: u32 = 2;
 const FIXED32: u32 = 5;
 
 impl Message {
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 
@@ -28,7 +28,7 @@ impl Message {
     }
 
     /// `int64`, `uint32`, `enum`, `bool`.
-    pub(super) fn varint(&mut self, field: u32, value: u64) {
+    pub(crate) fn varint(&mut self, field: u32, value: u64) {
         if value != 0 {
             self.tag(field, VARINT);
             self.raw_varint(value);
@@ -36,19 +36,19 @@ impl Message {
     }
 
     /// A member of a `oneof`, which is written even if it has the default value.
-    pub(super) fn chosen_varint(&mut self, field: u32, value: u64) {
+    pub(crate) fn chosen_varint(&mut self, field: u32, value: u64) {
         self.tag(field, VARINT);
         self.raw_varint(value);
     }
 
     /// `fixed64`, `sfixed64`, `double`; written even if 0, because some are members of a `oneof`.
-    pub(super) fn fixed64(&mut self, field: u32, value: u64) {
+    pub(crate) fn fixed64(&mut self, field: u32, value: u64) {
         self.tag(field, FIXED64);
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
     /// `fixed32`.
-    pub(super) fn fixed32(&mut self, field: u32, value: u32) {
+    pub(crate) fn fixed32(&mut self, field: u32, value: u32) {
         if value != 0 {
             self.tag(field, FIXED32);
             self.0.extend_from_slice(&value.to_le_bytes());
@@ -56,21 +56,21 @@ impl Message {
     }
 
     /// `string`, `bytes`.
-    pub(super) fn bytes(&mut self, field: u32, value: &[u8]) {
+    pub(crate) fn bytes(&mut self, field: u32, value: &[u8]) {
         if !value.is_empty() {
             self.chosen_bytes(field, value);
         }
     }
 
     /// A member of a `oneof`.
-    pub(super) fn chosen_bytes(&mut self, field: u32, value: &[u8]) {
+    pub(crate) fn chosen_bytes(&mut self, field: u32, value: &[u8]) {
         self.tag(field, BYTES);
         self.raw_varint(value.len() as u64);
         self.0.extend_from_slice(value);
     }
 
     /// A message within this one.
-    pub(super) fn message(&mut self, field: u32, write: impl FnOnce(&mut Message)) {
+    pub(crate) fn message(&mut self, field: u32, write: impl FnOnce(&mut Message)) {
         let mut inner = Message::default();
         write(&mut inner);
         self.chosen_bytes(field, &inner.0);

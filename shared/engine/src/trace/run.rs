@@ -178,6 +178,9 @@ impl RunTrace {
             ("run.tasks", self.workflow.tasks.len().into()),
             ("run.client_id", self.submission.client_id.clone().into()),
         ]);
+        if interval.is_late {
+            span.attributes.push(("sla.missed", true.into()));
+        }
         if status == "FAILED" {
             span.error = Some("a task failed".to_owned());
         }
@@ -243,6 +246,9 @@ impl RunTrace {
                 ("task.queued_ms", Value::from(waited)),
                 ("task.run_ms", Value::from(ran)),
             ]);
+        }
+        if interval.is_late {
+            span.attributes.push(("sla.missed", true.into()));
         }
         let is_decided = match interval.phase {
             Phase::Attempt | Phase::Held(_) => true,

@@ -22,6 +22,8 @@ pub struct Timeline {
     is_admitted: bool,
     paused_at: Option<Timestamp>,
     has_ended: bool,
+    /// Whether this part has missed its deadline.
+    is_late: bool,
     tracks: Vec<Track>,
 }
 
@@ -41,6 +43,7 @@ impl Timeline {
             is_admitted: false,
             paused_at: None,
             has_ended: false,
+            is_late: false,
             tracks: vec![Track::new(None); tasks],
         }
     }
@@ -66,12 +69,17 @@ impl Timeline {
             Event::RunSucceeded => self.end_run(Outcome::Success, now),
             Event::RunFailed => self.end_run(Outcome::Failed(None), now),
             Event::RunCancelled { .. } => self.end_run(Outcome::Cancelled, now),
+            Event::SlaBreached { key, .. } => match key.node {
+                Some(node) => self.track(node).late = Some((key.epoch, key.attempt)),
+                None => self.is_late = true,
+            },
             // What a rollback undoes first is a node of its own.
             Event::CompensationPlanned { .. } => self.tracks.push(Track::new(None)),
             Event::RunReopened { .. } => {
                 // A run that has not ended goes on with what it is.
                 if std::mem::take(&mut self.has_ended) {
                     self.part += 1;
+                    self.is_late = false;
                     self.part_began = at;
                 }
             }
@@ -210,10 +218,15 @@ impl Timeline {
         if started_at.is_none() {
             self.waited(node, Phase::Queued, queued_at..now.at, now);
         }
+        let is_late = {
+            let track = self.track(node);
+            track.late == Some((track.epoch, track.attempt))
+        };
         let attempt = self.of_task(node, Phase::Attempt, queued_at..now.at, now);
         (now.ended)(Interval {
             started_at,
             outcome,
+            is_late,
             ..attempt
         });
         self.track(node).enter(State::Done, now.at);
@@ -292,7 +305,12 @@ impl Timeline {
         self.resume(now);
         if !std::mem::replace(&mut self.has_ended, true) {
             let run = self.of_run(Phase::Run, self.part_began..now.at);
-            (now.ended)(Interval { outcome, ..run });
+            let is_late = self.is_late;
+            (now.ended)(Interval {
+                outcome,
+                is_late,
+                ..run
+            });
         }
     }
 
@@ -322,6 +340,7 @@ impl Timeline {
             end: time.end.max(time.start),
             started_at: None,
             outcome: Outcome::Over,
+            is_late: false,
             choice: None,
             upstream: Vec::new(),
             name: None,

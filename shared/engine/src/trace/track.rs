@@ -15,6 +15,8 @@ pub(super) struct Track {
     pub(super) epoch: u32,
     pub(super) reopened: u32,
     pub(super) attempt: u32,
+    /// Epoch and number of the attempt that missed a deadline last.
+    pub(super) late: Option<(u32, u32)>,
     pub(super) waits: u32,
     pub(super) item: Option<(NodeIx, u32)>,
     /// First and number of the children of a `for_each` task.
@@ -45,6 +47,7 @@ impl Track {
             epoch: 1,
             reopened: 0,
             attempt: 0,
+            late: None,
             waits: 0,
             item,
             children: (0, 0),

@@ -8,6 +8,7 @@ use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::Workflow;
 
 use crate::error::Error;
+use crate::ports::journal::StoredAppend;
 use crate::ports::{Journal, journal};
 use crate::record;
 
@@ -92,31 +93,52 @@ impl Replay {
         mut see: impl FnMut(Step<'_>),
     ) -> Result<(), Error> {
         for append in journal.load(self.run, self.seq).await.map_err(Error::Journal)? {
-            if append.seq != self.seq + 1 {
-                return Err(self.corrupt(
-                    append.seq,
-                    format!("append {} follows append {}", append.seq, self.seq),
-                ));
-            }
-            let (at, events) = record::decode(&append.record)
-                .map_err(|error| self.corrupt(append.seq, error.to_string()))?;
+            let seq = append.seq;
+            let (at, events) = self.decode(&append)?;
             for (index, event) in events.iter().enumerate() {
                 if let Some(state) = &self.state {
                     before(state, event);
                 }
-                self.apply(journal, append.seq, event, at).await?;
+                self.apply(journal, seq, event, at).await?;
                 let state = self.state.as_ref().expect("applying an event leaves a state");
                 see(Step {
-                    seq: append.seq,
+                    seq,
                     index,
                     at,
                     event,
                     state,
                 });
             }
-            self.seq = append.seq;
+            self.seq = seq;
         }
         Ok(())
+    }
+
+    /// Takes in the next append, and returns what it says and when it was made.
+    ///
+    /// # Errors
+    /// When it is not the next one, or corrupt, or the definition of the run cannot be read.
+    pub async fn take_in<J: Journal>(
+        &mut self,
+        journal: &J,
+        append: &StoredAppend,
+    ) -> Result<(Timestamp, Vec<Event>), Error> {
+        let (at, events) = self.decode(append)?;
+        for event in &events {
+            self.apply(journal, append.seq, event, at).await?;
+        }
+        self.seq = append.seq;
+        Ok((at, events))
+    }
+
+    fn decode(&self, append: &StoredAppend) -> Result<(Timestamp, Vec<Event>), Error> {
+        if append.seq != self.seq + 1 {
+            return Err(self.corrupt(
+                append.seq,
+                format!("append {} follows append {}", append.seq, self.seq),
+            ));
+        }
+        record::decode(&append.record).map_err(|error| self.corrupt(append.seq, error.to_string()))
     }
 
     async fn apply<J: Journal>(

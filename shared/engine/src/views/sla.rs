@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use orchestrator_core::ids::RunId;
-use orchestrator_core::run::RunState;
-use orchestrator_core::sla::Lateness;
+use orchestrator_core::ids::{NodeIx, RunId};
+use orchestrator_core::run::{RunState, TaskStatus};
+use orchestrator_core::sla::{DeadlineKind, Lateness, Stage};
 use orchestrator_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -156,6 +156,31 @@ impl LateView {
             late_ms,
             resolved_at: resolved_at.map(At),
         }
+    }
+}
+
+impl AtRiskView {
+    /// The view of a running task past the usual run time of its agent and action, and before its deadline; `None` for any
+    /// other.
+    pub fn of(state: &RunState, node: NodeIx, tally: &Tally, now: Timestamp) -> Option<AtRiskView> {
+        let entry = state.node(node);
+        let usual_ms = tally.usual_run_ms()?;
+        let started_at = entry.started_at.filter(|_| entry.status == TaskStatus::Running)?;
+        let running_ms = now - started_at;
+        let clocks = state.clocks(Some(node));
+        let clock = clocks
+            .into_iter()
+            .find(|clock| clock.key.kind == DeadlineKind::Task && clock.stage < Stage::Breached)?;
+        (running_ms > usual_ms && now <= clock.deadline()).then(|| AtRiskView {
+            run_id: state.id(),
+            task: state.name_of(node),
+            agent: state.task_of(node).agent.clone(),
+            action: state.task_of(node).action.clone(),
+            attempt: entry.attempt,
+            running_ms,
+            usual_ms,
+            deadline: At(clock.deadline()),
+        })
     }
 }
 

@@ -165,7 +165,7 @@ async fn the_summary_is_stored_with_the_append(journal: &impl Journal, index: &i
 }
 
 async fn records_are_bytes_of_any_size(journal: &impl Journal) {
-    let large: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    let large: Vec<u8> = (0..1_200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     for (seq, record) in [(1, Vec::new()), (2, vec![0, 255, 0]), (3, large)] {
         journal
             .append(append(8, seq, &record))

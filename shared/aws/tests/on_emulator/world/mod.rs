@@ -18,6 +18,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use emulator::Emulator;
 use orchestrator_aws::clients::{Clients, loader, new_connector};
 use orchestrator_aws::env::{self, Config};
+use orchestrator_aws::figures::Figures;
 use orchestrator_aws::messages::Queues;
 use orchestrator_aws::messages::send::Sender;
 use orchestrator_aws::meter::Meter;
@@ -103,7 +104,7 @@ impl World {
     }
 
     pub fn store(&self) -> Store {
-        Store::new(self.table(), self.payloads())
+        Store::new(self.table(), self.payloads(), Figures::new(self.table()))
     }
 
     pub fn sender(&self) -> Sender {
