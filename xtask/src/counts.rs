@@ -60,6 +60,19 @@ pub fn of_nextest(output: &str) -> Counts {
     }
 }
 
+/// Reads the end of what `node --test` prints as TAP: `# pass 9`, then `# fail 0`.
+pub fn of_node(output: &str) -> Counts {
+    let last = |name: &str| {
+        let mut lines = output.lines().rev();
+        let number = lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        number.unwrap_or(0)
+    };
+    Counts {
+        passed: last("# pass "),
+        failed: last("# fail ") + last("# cancelled "),
+    }
+}
+
 /// Reads the end of Python's unittest: `Ran 9 tests in 0.1s`, then `FAILED (failures=1, errors=2, skipped=1)` if not all is
 /// well. A test with failing parts may count more than once as failed.
 pub fn of_unittest(output: &str) -> Counts {
@@ -138,6 +151,14 @@ test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out;
             assert_eq!(of_nextest(line), Counts { passed, failed }, "{line}");
         }
     }
+
+    #[test]
+    fn the_last_summary_of_node_counts() {
+        let output = "ok 1 - a\n# pass 7\nnot ok 2\n# tests 5\n# pass 3\n# fail 1\n# cancelled 1\n";
+        assert_eq!(of_node(output), Counts { passed: 3, failed: 2 });
+        assert_eq!(of_node("nothing"), Counts::default());
+    }
+
     #[test]
     fn failures_and_errors_of_unittest_have_failed() {
         let cases = [

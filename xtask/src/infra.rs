@@ -215,7 +215,7 @@ pub fn cdk() -> Step {
 }
 
 /// `name@version` of the dependencies, which stand in one line of the manifest.
-fn dependencies(manifest: &str) -> Vec<String> {
+pub fn dependencies(manifest: &str) -> Vec<String> {
     let line = manifest
         .lines()
         .find(|line| line.trim_start().starts_with("\"dependencies\""))

@@ -9,11 +9,13 @@
 //! - [`counts`]: reads how many tests passed from what the test runners print
 //! - [`licences`]: cargo-deny, installed on first use
 //! - [`examples`]: the examples, end to end
+//! - [`console`]: the console in a browser
 //! - [`emulator`]: the emulator of AWS: installing, testing, serving
 //! - [`infra`]: linters of the templates of the AWS host
 //! - [`release`]: sizes and start-up of the functions
 //! - [`verbs`]: the other verbs
 
+mod console;
 mod counts;
 mod emulator;
 mod examples;
@@ -45,6 +47,7 @@ Usage: cargo xtask VERB [OPTIONS]
   emulator                   starts the emulator of AWS on a free port and prints its AWS_ENDPOINT_URL; Ctrl-C ends it
   emulator --install         makes the emulator's Python environment in the target folder, for tests that start one
   emulator --self-test       tests the emulator's own code
+  console                    clicks through the console in a real browser; installs one on first use
   cost [--max-tasks N]       what tasks cost on AWS, counted on the emulator; runs of up to N tasks (default 1000)
   faults [--runs N]          lets N runs (default 40) live through every fault at once on the emulator of AWS
   release                    builds the functions as they are deployed, prints sizes, time to start and memory
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         "crash" => verbs::crash(options),
         "dags" => verbs::dags(options),
         "examples" => verbs::no_options(options).map(|()| verbs::examples()),
+        "console" => verbs::no_options(options).map(|()| console::verb()),
         "emulator" => emulator::verb(options),
         "cost" => emulator::cost(options),
         "faults" => verbs::faults(options),

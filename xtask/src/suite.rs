@@ -8,7 +8,7 @@ use ::emulator::Emulator;
 use crate::counts::{Counts, of_cargo_test, of_nextest};
 use crate::report::{Report, Step};
 use crate::run::{built, cargo, is_there, program, quietly};
-use crate::{emulator, examples, infra, licences, verbs};
+use crate::{console, emulator, examples, infra, licences, verbs};
 
 /// Seeds the simulator plays in each run of the tests.
 const SEEDS: &str = "2000";
@@ -37,6 +37,7 @@ pub fn test() -> bool {
         report.step("simulator", simulator);
         report.step("examples", examples::run);
         report.step("inclusion by CDK", infra::cdk);
+        report.step("console", console::test);
     }
     report.finish()
 }

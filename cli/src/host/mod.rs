@@ -1,6 +1,7 @@
 //! This process as a host: it owns a data directory, runs what is in it, and serves the API.
 
 mod clients;
+mod live;
 mod server;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use orchestrator_console::{Console, Live};
 use orchestrator_embedded::{HostBackend, Orchestrator, Owner, StartOptions, TakesUp};
 use orchestrator_engine::api::{Access, Backend as _, handle};
 use orchestrator_engine::ports::RunIndex as _;
@@ -90,6 +92,7 @@ impl Host {
         let served = Served {
             backend: backend.clone(),
             access: Arc::new(access),
+            console: Arc::new(Console::new(Live::Stream)),
             stop: stopped,
         };
         let server = tokio::spawn(server::serve(listener, served));

@@ -1,4 +1,4 @@
-//! The socket in front of the API: axum, HTTP/1.1.
+//! The socket in front of the API and the console: axum, HTTP/1.1.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use axum::serve::ListenerExt;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use http::{HeaderValue, Method, header};
+use orchestrator_console::Console;
 use orchestrator_embedded::HostBackend;
 use orchestrator_engine::api::events::Feed;
 use orchestrator_engine::api::problem::{Code, Problem};
@@ -20,12 +21,14 @@ use orchestrator_engine::views::EventView;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::live;
+
 /// A body that comes slower than this is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Of a body that is too large so much is read and thrown away, so that its sender gets to read the answer.
 const DRAINED_MAX: usize = 64 << 20;
 /// A stream without events says so often that it is alive.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// What every request needs.
 #[derive(Clone)]
@@ -34,6 +37,8 @@ pub struct Served {
     pub backend: HostBackend,
     /// Who may ask.
     pub access: Arc<Access>,
+    /// The pages for browsers.
+    pub console: Arc<Console>,
     /// Becomes true when the server is to stop.
     pub stop: watch::Receiver<bool>,
 }
@@ -62,13 +67,24 @@ async fn answer(State(served): State<Served>, request: Request) -> Response {
             Err(problem) => response::problem(&problem).map(Body::from),
         };
     }
+    match orchestrator_console::live_run(&served.backend, &served.access, &parts).await {
+        Some(Ok(run)) => return live::stream(&served, run),
+        Some(Err(problem)) => return response::problem(&problem).map(Body::from),
+        None => {}
+    }
     let bytes_max = served.backend.intake().body_bytes_max();
     match tokio::time::timeout(BODY_TIMEOUT, read(body, bytes_max)).await {
         Ok(Ok(bytes)) => {
+            let is_page = orchestrator_console::is_for(&parts);
             let request = http::Request::from_parts(parts, bytes);
-            handle(&served.backend, &served.access, request)
-                .await
-                .map(Body::from)
+            let answer = match is_page {
+                true => {
+                    orchestrator_console::handle(&served.console, &served.backend, &served.access, request)
+                        .await
+                }
+                false => handle(&served.backend, &served.access, request).await,
+            };
+            answer.map(Body::from)
         }
         Ok(Err(problem)) => response::problem(&problem).map(Body::from),
         Err(_) => {

@@ -257,6 +257,16 @@ impl Backend for HostBackend {
 pub struct Changes(broadcast::Receiver<Change>);
 
 impl Changes {
+    /// Waits until any run may have changed. `false`: the orchestrator has stopped, and nothing changes any more.
+    pub async fn any(&mut self) -> bool {
+        !matches!(self.0.recv().await, Err(RecvError::Closed))
+    }
+
+    /// Takes what has changed up to now as seen.
+    pub fn catch_up(&mut self) {
+        self.0 = self.0.resubscribe();
+    }
+
     /// Waits until `run` may have changed. `false`: the orchestrator has stopped, and nothing changes any more.
     pub async fn of(&mut self, run: RunId) -> bool {
         loop {

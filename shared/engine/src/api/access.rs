@@ -1,5 +1,7 @@
 //! Who asks, and what they may see.
 
+mod session;
+
 use http::{HeaderMap, Method, header};
 
 use super::problem::{Code, Problem};

@@ -4,6 +4,7 @@ use http::StatusCode;
 use orchestrator_core::ids::RunId;
 use orchestrator_core::run::{RunState, RunStatus};
 
+use super::access::Caller;
 use super::backend::Backend;
 use super::handle::Asked;
 use super::problem::{Code, Problem};
@@ -91,15 +92,25 @@ pub(super) async fn look<B: Backend, T: Send + 'static>(
     asked: &Asked<'_, B>,
     see: impl FnOnce(&RunState, u64) -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    let run = run_id(asked)?;
-    let caller = asked.caller.clone();
+    look_at(asked.backend, &asked.caller, asked.matched.run(), see).await
+}
+
+/// Looks at the run with this id, if it exists for the caller. `see` runs where the host keeps the run: it copies what it
+/// needs, and works on it afterwards.
+///
+/// # Errors
+/// When there is no such run for the caller, or it cannot be read.
+pub async fn look_at<B: Backend, T: Send + 'static>(
+    backend: &B,
+    caller: &Caller,
+    run: &str,
+    see: impl FnOnce(&RunState, u64) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let id: RunId = run.parse().map_err(|_| unknown(run))?;
+    let caller = caller.clone();
     let look =
         move |state: &RunState, seq: u64| caller.sees(&state.submission.client_id).then(|| see(state, seq));
-    asked
-        .backend
-        .inspect(run, look)
-        .await?
-        .ok_or_else(|| unknown(asked.matched.run()))
+    backend.inspect(id, look).await?.ok_or_else(|| unknown(run))
 }
 
 /// The run id in the path.
@@ -112,7 +123,7 @@ pub(super) fn run_id<B>(asked: &Asked<'_, B>) -> Result<RunId, Problem> {
 }
 
 /// The problem with a run that does not exist for the caller.
-pub(super) fn unknown(run: &str) -> Problem {
+pub fn unknown(run: &str) -> Problem {
     let detail = format!(
         "there is no run '{}' (see 'orchestrator list' or GET /runs)",
         short(run)
