@@ -73,7 +73,14 @@ impl Api {
             .filter(|_| orchestrator_console::is_for(&parts))
         {
             let request = Request::from_parts(parts, body);
-            return orchestrator_console::handle(console, &self.backend, access, request).await;
+            // On the heap: the futures of all pages, one in the other, are a type too deep for the compiler.
+            return Box::pin(orchestrator_console::handle(
+                console,
+                &self.backend,
+                access,
+                request,
+            ))
+            .await;
         }
         match self.refuse(&parts.method, parts.uri.path(), &parts.headers) {
             Some(problem) => response::problem(&problem),
