@@ -225,7 +225,7 @@ fn text(value: &Value) -> String {
 }
 
 /// What a crate must not reach. A name that ends in `-` stands for all that start so.
-const FORBIDDEN: [(&str, &[&str]); 6] = [
+const FORBIDDEN: [(&str, &[&str]); 7] = [
     (
         "orchestrator-core",
         &[
@@ -255,6 +255,10 @@ const FORBIDDEN: [(&str, &[&str]); 6] = [
             "libsqlite3-sys",
             "aws-",
         ],
+    ),
+    (
+        "orchestrator-console",
+        &["orchestrator-embedded", "tokio", "hyper", "axum", "aws-"],
     ),
     ("orchestrator-embedded", &["orchestrator-testkit", "aws-"]),
     (
@@ -303,7 +307,7 @@ fn dependencies_run_one_way() {
     }
     none(
         findings,
-        "core <- engine <- embedded <- cli, core <- engine <- aws <- functions; turn the feature off, or move the code outwards",
+        "core <- engine <- {embedded, console} <- cli, core <- engine <- {aws, console} <- functions; turn the feature off, or move the code outwards",
     );
 }
 
