@@ -80,7 +80,7 @@ pub enum Form {
 pub enum Verb {
     /// Run a workflow and follow it to its end.
     Run(RunArgs),
-    /// Serve the HTTP API and run what is submitted.
+    /// Serve the HTTP API and the web console, and run what is submitted.
     Serve(ServeArgs),
     /// Check a workflow file without running it.
     Validate(ValidateArgs),

@@ -1,9 +1,14 @@
-//! Requests of the HTTP API: the engine's own API behind API Gateway.
+//! Requests of the HTTP API: the engine's own API, and the console's pages, behind API Gateway.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use http::header::ACCEPT;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Request};
 use orchestrator_aws::backend::AwsBackend;
 use orchestrator_aws::messages::send::TRACEPARENT;
+use orchestrator_console::{Console, Live};
+use orchestrator_engine::api::response::Answer;
 use orchestrator_engine::api::route::{self, Operation};
 use orchestrator_engine::api::{Access, Code, Problem, handle, response};
 use orchestrator_engine::trace::Context;
@@ -19,6 +24,8 @@ pub struct Api {
     identities: Identities,
     /// The operations of this function; `None`: all.
     operations: Option<&'static [Operation]>,
+    /// The pages for browsers, where all operations are.
+    console: Option<Arc<Console>>,
 }
 
 /// What takes runs back: the operations of the rollback function.
@@ -35,6 +42,8 @@ impl Api {
             ),
             identities: Identities::from_env(),
             operations,
+            // API Gateway does not stream: pages ask again.
+            console: operations.is_none().then(|| Arc::new(Console::new(Live::Poll))),
         }
     }
 
@@ -51,12 +60,32 @@ impl Api {
         let access = Access::known(self.identities.caller(authorizer));
         let answer = match request.into_http() {
             Err(detail) => response::problem(&Problem::new(Code::Malformed, detail)),
-            Ok(request) => match self.refuse(request.method(), request.uri().path(), request.headers()) {
-                Some(problem) => response::problem(&problem),
-                None => handle(&self.backend, &access, request).await,
-            },
+            Ok(request) => self.dispatch(&access, request).await,
         };
         GatewayAnswer::of(answer)
+    }
+
+    async fn dispatch(&self, access: &Access, request: Request<Bytes>) -> Answer {
+        let (parts, body) = request.into_parts();
+        if let Some(console) = self
+            .console
+            .as_ref()
+            .filter(|_| orchestrator_console::is_for(&parts))
+        {
+            let request = Request::from_parts(parts, body);
+            // On the heap: the futures of all pages, one in the other, are a type too deep for the compiler.
+            return Box::pin(orchestrator_console::handle(
+                console,
+                &self.backend,
+                access,
+                request,
+            ))
+            .await;
+        }
+        match self.refuse(&parts.method, parts.uri.path(), &parts.headers) {
+            Some(problem) => response::problem(&problem),
+            None => handle(&self.backend, access, Request::from_parts(parts, body)).await,
+        }
     }
 
     /// What this function cannot do although the API has it.

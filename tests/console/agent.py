@@ -7,7 +7,7 @@ import time
 
 task = json.load(sys.stdin)
 params = task.get("params") or {}
-print("\x1b[1;34m==>\x1b[0m working on \x1b[32m%s\x1b[0m" % task.get("task"), flush=True)
+print("\x1b[1;34m==>\x1b[0m working on \x1b[32m%s\x1b[0m" % task.get("task_id"), flush=True)
 print(params.get("say", ""), flush=True)
 for number in range(int(params.get("lines", 0))):
     print("\x1b[33mINFO\x1b[0m line %06d: nothing unusual happened in this part of the work" % number)

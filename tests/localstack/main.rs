@@ -21,6 +21,7 @@ mod workflows;
 mod world;
 
 mod batch;
+mod console;
 mod examples;
 mod faults;
 mod golden;

@@ -272,6 +272,10 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
             "aws-",
         ],
     ),
+    (
+        "orchestrator-console",
+        &["orchestrator-embedded", "tokio", "hyper", "axum", "aws-"],
+    ),
     ("orchestrator-embedded", &["orchestrator-testkit", "aws-"]),
     (
         "orchestrator-aws",
@@ -319,7 +323,7 @@ fn dependencies_run_one_way() {
     }
     none(
         findings,
-        "core <- translate <- engine <- embedded <- cli, engine <- aws <- functions; turn the feature off, or move the code outwards",
+        "core <- translate <- engine <- {embedded, console} <- cli, engine <- {aws, console} <- functions; turn the feature off, or move the code outwards",
     );
 }
 

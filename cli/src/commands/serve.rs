@@ -17,7 +17,7 @@ pub fn run(global: &Global, args: &ServeArgs, output: &Output) -> Result<Exit, F
     ))?;
     host.tell_recovered(output);
     output.note(&format!(
-        "orchestrator serves http://{} (data in {})",
+        "orchestrator serves http://{} (in a browser: the console; data in {})",
         host.address(),
         global.data.display()
     ));

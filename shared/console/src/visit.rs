@@ -49,7 +49,8 @@ impl<B: Backend> Visit<'_, B> {
                 headers.insert(name, value.clone());
             }
         }
-        let answer = handle(self.backend, &self.access, request).await;
+        // On the heap: it is large, and every page has several.
+        let answer = Box::pin(handle(self.backend, &self.access, request)).await;
         let unreadable = |error: serde_json::Error| {
             Problem::new(
                 Code::Corrupt,

@@ -121,7 +121,7 @@ fn plan(plan: &RollbackPlanView) -> Markup {
                 h3 { "Undone first, one after the other" }
                 ol {
                     @for undo in &plan.compensations {
-                        li { strong { (undo.task) } " by " code { (undo.agent) "." (undo.action) } (json::block(&undo.params)) }
+                        li { strong { (undo.task) } " by " code { (undo.agent) "." (undo.action) } @if !json::is_empty(&undo.params) { (json::block(&undo.params)) } }
                     }
                 }
             }

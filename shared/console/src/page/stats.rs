@@ -18,7 +18,7 @@ pub async fn page<B: Backend>(visit: &Visit<'_, B>) -> Result<Page, Problem> {
         Ok(stats) => html! { h1 { "Numbers" } (numbers(&stats)) },
         Err(problem) if problem.code == Code::Unsupported.as_str() => html! {
             h1 { "Numbers" }
-            (say::empty("This host is many processes that come and go", html! { "None of them counts for the others. On AWS, the stack has a dashboard in CloudWatch with these numbers." }))
+            (say::empty("This host keeps no numbers", html! { "Look at its dashboard, if it has one." }))
         },
         Err(problem) if problem.code == Code::Forbidden.as_str() => html! {
             h1 { "Numbers" }
@@ -36,10 +36,10 @@ fn numbers(stats: &Stats) -> Markup {
         attempts => format!("{:.1} %", stats.sla.within as f64 * 100.0 / attempts as f64),
     };
     html! {
-        p.hint { "Version " (stats.version) ", policy " code { (stats.policy_version) } ". Counted since this process started." }
+        p.hint { "Version " (stats.version) ", policy " code { (stats.policy_version) } ". What this host has counted so far." }
         div.tiles {
-            (tile(&stats.runs_active.to_string(), "runs in memory"))
-            (tile(&stats.attempts_live.to_string(), "attempts at work"))
+            (tile(&stats.runs_active.to_string(), "runs going on"))
+            @if let Some(live) = stats.attempts_live { (tile(&live.to_string(), "attempts at work")) }
             (tile(&counted.tasks.attempts.to_string(), "attempts handed out"))
             (tile(&counted.tasks.retries.to_string(), "retries"))
             (tile(&stats.sla.active.to_string(), "deadlines missed now"))
@@ -55,6 +55,7 @@ fn numbers(stats: &Stats) -> Markup {
             (table("Holds", "Waiting for", &counted.decisions.holds))
             (table("What shaped decisions", "Key or rule", &counted.decisions.by_rule))
             (table("Failures", "Class", &counted.tasks.failures))
+            (table("Missed deadlines", "What took too long", &counted.alerts.breaches))
             (times("How long runs took", &counted.runs.seconds))
             (times("How long attempts ran", &counted.tasks.run_seconds))
             (times("How long attempts were queued", &counted.tasks.queue_seconds))
