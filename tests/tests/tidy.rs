@@ -225,7 +225,7 @@ fn text(value: &Value) -> String {
 }
 
 /// What a crate must not reach. A name that ends in `-` stands for all that start so.
-const FORBIDDEN: [(&str, &[&str]); 7] = [
+const FORBIDDEN: [(&str, &[&str]); 8] = [
     (
         "orchestrator-core",
         &[
