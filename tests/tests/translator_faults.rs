@@ -161,6 +161,7 @@ fn a_thousand_who_ask_the_same_at_once_make_one_call() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the time is printed, not tested")]
 fn answers_are_remembered_for_whom_they_were_made_until_they_are_forgotten() {
     let folder = tempfile::tempdir().expect("there is a temporary directory");
     let model = Model::start(|_, _| Said::Content(GOOD.to_owned()));

@@ -17,7 +17,7 @@ pub fn run(global: &Global, args: &AgentsArgs, output: &Output) -> Result<Exit, 
         Client::Local(_) => Config::load(global, None)?.agents(),
     };
     let Some(name) = &args.agent else {
-        output.answer(&list, |list, page| show(list, page));
+        output.answer(&list, show);
         return Ok(Exit::Success);
     };
     list.agents.retain(|agent| agent.name == *name);

@@ -116,6 +116,10 @@ impl Translator for OpenAi {
         )
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a service is left alone is measured on a clock that nobody sets"
+    )]
     async fn answer(&self, ask: &Ask<'_>) -> Result<Answered, TranslatorError> {
         if let Err(rest) = self.inner.breaker.admit(Instant::now()) {
             let detail = "it failed too often and is left alone for a while".to_owned();

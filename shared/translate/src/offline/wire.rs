@@ -147,16 +147,13 @@ impl Wired {
             if !is_open || self.taken(param, index).is_some() {
                 continue;
             }
-            let makers = param.from.iter().map(|source| {
+            let mut makers = param.from.iter().map(|source| {
                 let (action, output) = parts(source);
                 let mut makers = index.producers(action, output);
                 makers.retain(|maker| *maker != step.entry);
                 makers
             });
-            let makers: Vec<usize> = makers
-                .filter(|makers| !makers.is_empty())
-                .next()
-                .unwrap_or_default();
+            let makers: Vec<usize> = makers.find(|makers| !makers.is_empty()).unwrap_or_default();
             let named = |maker: &usize| index.entry(*maker).name.replace('_', " ");
             match makers.as_slice() {
                 [] => {}

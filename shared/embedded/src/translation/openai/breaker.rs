@@ -53,6 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a start from which the test counts")]
     fn after_failures_it_rests_and_then_tries_one_call() {
         let (breaker, start) = (Breaker::default(), Instant::now());
         for _ in 0..FAILURES_MAX {
