@@ -97,11 +97,7 @@ pub fn check(answer: &str, rules: Rules<'_>) -> Result<Passed, Rejected> {
         .map(|note| clip(note))
         .collect();
     if draft.confidence < rules.confidence_min {
-        let about = if notes.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", notes.join("; "))
-        };
+        let about = notes.first().map(|note| format!(" ({note})")).unwrap_or_default();
         return Ok(Passed::Nothing {
             status: Status::Ambiguous,
             reason: format!(

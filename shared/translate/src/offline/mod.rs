@@ -89,7 +89,7 @@ fn workflow(text: &str, read: Read, tokens: &[Token], index: &Index<'_>) -> Draf
     let mut notes = wired.notes;
     if !unknown.is_empty() {
         let words: Vec<String> = unknown.iter().map(|word| format!("'{word}'")).collect();
-        notes.push(format!("not understood: {}", words.join(", ")));
+        notes.insert(0, format!("not understood: {}", words.join(", ")));
     }
     let corrected: BTreeSet<String> = tokens
         .iter()
