@@ -88,7 +88,7 @@ pub enum Verb {
     Plan(PlanArgs),
     /// Start a run without following it.
     Submit(SubmitArgs),
-    /// Say what is to be done in words: shows what that comes to, and runs it when you say so.
+    /// Say in words what is to be done, and run the plan it comes to.
     Ask(AskArgs),
     /// Show the agents and what they can do.
     Agents(AgentsArgs),

@@ -46,7 +46,7 @@ pub fn run(global: &Global, args: &RunArgs, output: &Output) -> Result<Exit, Fai
     let config = Config::load(global, Some(&args.submission.file))?;
     let runtime = host::runtime()?;
     let host = runtime.block_on(Host::start(global, config, host::Listen::Private))?;
-    host.tell_recovered(output);
+    host.tell_recovered(None, output);
     let result = run_here(&runtime, &host, &submission, args.quiet, output);
     runtime.block_on(host.tell_unfinished(output));
     runtime.block_on(host.stop());
@@ -108,7 +108,7 @@ pub fn go_on(
     let config = Config::load(global, None)?;
     let runtime = host::runtime()?;
     let host = runtime.block_on(Host::start(global, config, host::Listen::Private))?;
-    host.tell_recovered(output);
+    host.tell_recovered(Some(run), output);
     let goes_on = host.backend().orchestrator().recovered().runs.contains(&run);
     let result = match goes_on {
         true => follow_here(&runtime, &host, Feed::after(run, after), false, output),

@@ -15,7 +15,7 @@ pub fn run(global: &Global, args: &ServeArgs, output: &Output) -> Result<Exit, F
         config,
         Listen::Public(args.listen, args.clients.as_deref()),
     ))?;
-    host.tell_recovered(output);
+    host.tell_recovered(None, output);
     output.note(&format!(
         "orchestrator serves http://{} (in a browser: the console; data in {})",
         host.address(),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use orchestrator_console::{Console, Live};
+use orchestrator_core::ids::RunId;
 use orchestrator_embedded::{HostBackend, Orchestrator, Owner, StartOptions, TakesUp};
 use orchestrator_engine::api::{Access, Backend as _, handle};
 use orchestrator_engine::ports::RunIndex as _;
@@ -121,11 +122,12 @@ impl Host {
         self.address
     }
 
-    /// Tells which unfinished runs were found at the start and what becomes of them.
-    pub fn tell_recovered(&self, output: &Output) {
+    /// Tells which unfinished runs were found at the start and what becomes of them; of `known` somebody knows already.
+    pub fn tell_recovered(&self, known: Option<RunId>, output: &Output) {
         let recovered = self.backend.orchestrator().recovered();
         let is_other = |run| recovered.other_agents.contains(run);
-        for run in recovered.runs.iter().take(NAMED_MAX) {
+        let found = recovered.runs.iter().filter(|run| Some(**run) != known);
+        for run in found.take(NAMED_MAX) {
             output.note(&match is_other(run) {
                 false => format!("run {run} goes on where it was interrupted"),
                 true => format!(
