@@ -250,7 +250,7 @@ fn speaks_no_tls(settings: Settings, text: &str) -> Result<Settings, Vec<setting
             code: "config.bad-value".to_owned(),
             location: typed::locate(text, &Limits::local_file(), &path),
             path,
-            message: format!("'{url}' needs TLS, which this program does not speak"),
+            message: format!("'{url}' needs TLS, which this program speaks to models only"),
             remedy: "put a TLS proxy in between and name its http:// address".to_owned(),
         });
     };
@@ -307,8 +307,8 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "f:4:5: config.bad-value: agents.far.http: 'https://example.org' needs TLS, which this program does not \
-                 speak (put a TLS proxy in between and name its http:// address)"
+                "f:4:5: config.bad-value: agents.far.http: 'https://example.org' needs TLS, which this program speaks to \
+                 models only (put a TLS proxy in between and name its http:// address)"
             ]
         );
     }

@@ -269,6 +269,11 @@ fn a_held_run_is_operated_without_a_server() {
 }
 
 #[test]
+fn a_sentence_becomes_a_plan_and_a_run_or_suggestions() {
+    check("ask");
+}
+
+#[test]
 fn a_model_that_is_not_good_enough_is_taken_back_as_previewed_and_goes_on_from_its_checkpoint() {
     check("rollback");
 }
