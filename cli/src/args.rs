@@ -1,5 +1,7 @@
 //! The command line. `docs/cli.md` describes every verb and flag; a test compares the two.
 
+mod ask;
+mod policy;
 mod rollback;
 
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use orchestrator_engine::env_vars;
 use crate::bench::BenchArgs;
 use crate::commands::TraceArgs;
 
+pub use ask::{AgentsArgs, AskArgs, CacheVerb};
+pub use policy::{PolicyExplainArgs, PolicyTestArgs, PolicyVerb};
 pub use rollback::RollbackArgs;
 
 /// Runs workflows of agents: validates, decides, dispatches, retries, explains.
@@ -84,6 +88,13 @@ pub enum Verb {
     Plan(PlanArgs),
     /// Start a run without following it.
     Submit(SubmitArgs),
+    /// Say what is to be done in words: shows what that comes to, and runs it when you say so.
+    Ask(AskArgs),
+    /// Show the agents and what they can do.
+    Agents(AgentsArgs),
+    /// Remembered translations.
+    #[command(subcommand)]
+    Cache(CacheVerb),
     /// List runs, newest first.
     List(ListArgs),
     /// Show a run, or one of its tasks.
@@ -338,34 +349,6 @@ pub struct SlaArgs {
     /// Recent ones to show, 1 to 500.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub limit: u32,
-}
-
-/// `policy`.
-#[derive(Debug, Subcommand)]
-pub enum PolicyVerb {
-    /// Show what each key and rule contributes to the decision about each task.
-    Explain(PolicyExplainArgs),
-    /// Run a file of given/expect cases against the policy.
-    Test(PolicyTestArgs),
-}
-
-/// `policy explain`.
-#[derive(Debug, ClapArgs)]
-pub struct PolicyExplainArgs {
-    /// What to explain.
-    #[command(flatten)]
-    pub submission: SubmissionArgs,
-    /// Only this task.
-    #[arg(long, value_name = "TASK")]
-    pub task: Option<String>,
-}
-
-/// `policy test`.
-#[derive(Debug, ClapArgs)]
-pub struct PolicyTestArgs {
-    /// Files of cases, YAML or JSON.
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
 }
 
 /// `agent`.

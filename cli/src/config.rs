@@ -5,17 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use orchestrator_core::guard::RateLimits;
-use orchestrator_core::workflow::{Limits, parse, typed};
+use orchestrator_core::workflow::{Limits, Workflow, parse, typed};
+use orchestrator_embedded::translation::AnyTranslator;
+use orchestrator_embedded::translation::openai::OpenAi;
 use orchestrator_embedded::{StartOptions, SystemClock, Webhook};
 use orchestrator_engine::api::Intake;
 use orchestrator_engine::api::access::LOCAL_CLIENT;
+use orchestrator_engine::api::agents::{unknown_agents, unknown_work};
 use orchestrator_engine::api::problem::{Fault, Problem};
-use orchestrator_engine::api::workflows::unknown_agents;
 use orchestrator_engine::ports::Clock as _;
-use orchestrator_engine::settings::{self, AgentKind, CONFIG_FILE_NAME, SecretSource, Settings};
+use orchestrator_engine::settings::{
+    self, AgentKind, Budget, CONFIG_FILE_NAME, SecretSource, Settings, TranslatorKind,
+};
 use orchestrator_engine::sla::AlertKeySecret;
-use orchestrator_engine::views::PlanView;
 use orchestrator_engine::views::plan::Planned;
+use orchestrator_engine::views::{AgentList, PlanView};
 use serde_json::{Map, Value};
 
 use crate::args::Global;
@@ -43,6 +47,10 @@ pub struct Prepared {
     pub own_intake: Intake,
     /// Requests per client.
     pub rate_limits: RateLimits,
+    /// Who translates.
+    pub translator: AnyTranslator,
+    /// What clients may use up of models.
+    pub budget: Budget,
 }
 
 impl Config {
@@ -86,6 +94,23 @@ impl Config {
         self.settings.agents.keys().cloned().collect()
     }
 
+    /// The agents and what they say about themselves.
+    pub fn agents(&self) -> AgentList {
+        AgentList::of(
+            Some(&self.agent_names()),
+            &self.settings.catalogue(),
+            &self.settings.policy,
+        )
+    }
+
+    /// What a workflow asks for that is not there: agents, actions, parameters.
+    pub fn unknown(&self, workflow: &Workflow, text: &[u8]) -> Vec<Fault> {
+        let limits = self.file_limits();
+        let mut faults = unknown_agents(workflow, &self.agent_names(), text, &limits);
+        faults.extend(unknown_work(workflow, &self.settings.catalogue(), text, &limits));
+        faults
+    }
+
     /// What a run would do; with `steps`, how each decision comes about.
     pub fn plan(&self, submission: &Submission, steps: bool) -> Result<PlanView, Failure> {
         let refuse = |faults: Vec<Fault>| submission.locate(Problem::dsl(faults).into());
@@ -94,7 +119,7 @@ impl Config {
         let workflow = parse(text, &limits)
             .workflow
             .map_err(|problems| refuse(problems.iter().map(Fault::of).collect()))?;
-        let unknown = unknown_agents(&workflow, &self.agent_names(), text, &limits);
+        let unknown = self.unknown(&workflow, text);
         if !unknown.is_empty() {
             return Err(refuse(unknown));
         }
@@ -120,10 +145,12 @@ impl Config {
     /// What an orchestrator on this data directory is started with.
     ///
     /// # Errors
-    /// When the key that signs alerts cannot be read.
+    /// When a key cannot be read.
     pub fn prepare(self, data_dir: &Path) -> Result<Prepared, Failure> {
         let Config { settings, base_dir } = self;
         let webhook = webhook(settings.sla.webhook.as_ref(), &base_dir)?;
+        let translator = translator(&settings.translation.translator, &base_dir)?;
+        let budget = settings.translation.budget;
         let intake = settings.api_intake();
         let own_intake = Intake {
             limits: settings.local_limits(),
@@ -147,44 +174,72 @@ impl Config {
             intake,
             own_intake,
             rate_limits,
+            translator,
+            budget,
         })
     }
 }
 
 /// Where alerts are sent, with the key that signs them.
-#[expect(clippy::disallowed_methods, reason = "the configuration names the variable")]
 fn webhook(webhook: Option<&settings::Webhook>, base_dir: &Path) -> Result<Option<Webhook>, Failure> {
     let Some(settings::Webhook { url, secret }) = webhook else {
         return Ok(None);
     };
-    let secret = match secret {
-        None => None,
-        Some(SecretSource::Variable(name)) => Some(std::env::var(name).map_err(|_| {
-            let message = format!("the key that signs alerts is not in the environment: '{name}' is not set");
-            Failure::usage(format!(
-                "{message} (set it, or leave out 'sla.webhook.secret_env')"
-            ))
-        })?),
-        Some(SecretSource::File(path)) => {
+    let keys = ("sla.webhook.secret_env", "sla.webhook.secret_file");
+    let secret = secret
+        .as_ref()
+        .map(|source| self::secret("the key that signs alerts", source, base_dir, keys));
+    Ok(Some(Webhook {
+        url: url.clone(),
+        secret: secret.transpose()?.map(AlertKeySecret::new),
+    }))
+}
+
+/// Who translates, with the key of the endpoint.
+fn translator(kind: &TranslatorKind, base_dir: &Path) -> Result<AnyTranslator, Failure> {
+    let TranslatorKind::OpenAi(openai) = kind else {
+        return Ok(AnyTranslator::Offline);
+    };
+    let keys = (
+        "translation.openai.api_key_env",
+        "translation.openai.api_key_file",
+    );
+    let key = openai
+        .key
+        .as_ref()
+        .map(|source| secret("the key of the translator", source, base_dir, keys));
+    Ok(AnyTranslator::OpenAi(Box::new(OpenAi::new(
+        (**openai).clone(),
+        key.transpose()?,
+    ))))
+}
+
+/// Reads a secret from where the configuration says it is; `keys` are the two keys that say so.
+#[expect(clippy::disallowed_methods, reason = "the configuration names the variable")]
+fn secret(what: &str, source: &SecretSource, base_dir: &Path, keys: (&str, &str)) -> Result<String, Failure> {
+    let secret = match source {
+        SecretSource::Variable(name) => std::env::var(name).map_err(|_| {
+            let message = format!("{what} is not in the environment: '{name}' is not set");
+            Failure::usage(format!("{message} (set it, or leave out '{}')", keys.0))
+        })?,
+        SecretSource::File(path) => {
             let path = base_dir.join(path);
             let text = std::fs::read_to_string(&path).map_err(|error| {
                 let path = path.display();
                 Failure::usage(format!(
-                    "the key that signs alerts cannot be read from '{path}': {error} (see 'sla.webhook.secret_file')"
+                    "{what} cannot be read from '{path}': {error} (see '{}')",
+                    keys.1
                 ))
             })?;
-            Some(text.trim_end().to_owned())
+            text.trim_end().to_owned()
         }
     };
-    if secret.as_ref().is_some_and(String::is_empty) {
-        return Err(Failure::usage(
-            "the key that signs alerts is empty (give one, or leave it out)",
-        ));
+    match secret.is_empty() {
+        true => Err(Failure::usage(format!(
+            "{what} is empty (give one, or leave it out)"
+        ))),
+        false => Ok(secret),
     }
-    Ok(Some(Webhook {
-        url: url.clone(),
-        secret: secret.map(AlertKeySecret::new),
-    }))
 }
 
 /// Refuses agents that this host cannot reach, before a run finds out.

@@ -84,7 +84,11 @@ impl Api {
         }
         match self.refuse(&parts.method, parts.uri.path(), &parts.headers) {
             Some(problem) => response::problem(&problem),
-            None => handle(&self.backend, access, Request::from_parts(parts, body)).await,
+            // The same.
+            None => {
+                let request = Request::from_parts(parts, body);
+                Box::pin(handle(&self.backend, access, request)).await
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 //! - [`server`]: a running server
 //! - [`http`]: talking to it
 //! - [`requests`]: the same with any method, header and body
+//! - [`model`]: a server of language models
 //! - [`process`]: looking for the processes of agents
 //! - [`wfformat`]: recorded scientific workflows, converted into the DSL
 //! - [`shapes`]: the shapes of such workflows, at any size
@@ -13,6 +14,7 @@
 pub mod binary;
 pub mod collector;
 pub mod http;
+pub mod model;
 pub mod process;
 pub mod repository;
 pub mod requests;

@@ -94,6 +94,15 @@ impl<'a> Request<'a> {
     /// # Panics
     /// When the server does not answer.
     pub fn send(&self, endpoint: &Endpoint) -> Reply {
+        self.try_send(endpoint)
+            .expect("the server listens, reads and answers")
+    }
+
+    /// The same, for tests in which connections fail.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn try_send(&self, endpoint: &Endpoint) -> std::io::Result<Reply> {
         let mut head = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", self.method, self.path);
         let has = |name: &str| self.headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
         if !has("host") {
@@ -106,17 +115,13 @@ impl<'a> Request<'a> {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str(&format!("content-length: {}\r\n\r\n", self.body.len()));
-        let mut connection = TcpStream::connect(&endpoint.address).expect("the server listens");
-        connection
-            .set_read_timeout(Some(TIMEOUT))
-            .expect("a timeout can be set");
-        connection.write_all(head.as_bytes()).expect("the server reads");
-        connection
-            .write_all(self.body)
-            .expect("the server reads the whole body");
+        let mut connection = TcpStream::connect(&endpoint.address)?;
+        connection.set_read_timeout(Some(TIMEOUT))?;
+        connection.write_all(head.as_bytes())?;
+        connection.write_all(self.body)?;
         let mut bytes = Vec::new();
-        connection.read_to_end(&mut bytes).expect("the server answers");
-        read(&bytes)
+        connection.read_to_end(&mut bytes)?;
+        Ok(read(&bytes))
     }
 }
 

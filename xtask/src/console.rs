@@ -110,7 +110,7 @@ fn installed() -> Result<PathBuf, String> {
 }
 
 fn last_line(outcome: &Outcome) -> String {
-    let lines = outcome.output.lines().map(str::trim);
-    let line = lines.filter(|line| !line.is_empty()).next_back();
+    let mut lines = outcome.output.lines().map(str::trim);
+    let line = lines.rfind(|line| !line.is_empty());
     line.unwrap_or("no reason was given").to_owned()
 }

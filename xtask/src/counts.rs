@@ -63,10 +63,9 @@ pub fn of_nextest(output: &str) -> Counts {
 /// Reads the end of what `node --test` prints as TAP: `# pass 9`, then `# fail 0`.
 pub fn of_node(output: &str) -> Counts {
     let last = |name: &str| {
-        let numbers = output
-            .lines()
-            .filter_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-        numbers.last().unwrap_or(0)
+        let mut lines = output.lines().rev();
+        let number = lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        number.unwrap_or(0)
     };
     Counts {
         passed: last("# pass "),

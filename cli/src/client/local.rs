@@ -58,8 +58,14 @@ impl Local {
     fn write(&self, mut prepared: Prepared, request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
         prepared.options.dispatches = false;
         let orchestrator = Orchestrator::start(prepared.options).map_err(|error| start_failure(&error))?;
-        let backend = HostBackend::new(orchestrator, prepared.intake, prepared.rate_limits)
-            .for_own_process(prepared.own_intake);
+        let backend = HostBackend::translating(
+            orchestrator,
+            prepared.intake,
+            prepared.rate_limits,
+            prepared.translator,
+            prepared.budget,
+        )
+        .for_own_process(prepared.own_intake);
         let runtime = host::small_runtime()?;
         let answer = runtime.block_on(handle(&backend, &Access::open_on_loopback(), request));
         backend.orchestrator().stop();

@@ -1,7 +1,10 @@
 //! The verbs, one file each. A verb sends requests and prints answers; [`crate::client`] knows where they go.
 
 mod agent_exec;
+mod agents;
+mod ask;
 mod bench;
+mod cache;
 mod completions;
 mod events;
 mod explain;
@@ -40,6 +43,9 @@ pub fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Verb::Validate(args) => validate::run(&global, &args, output),
         Verb::Plan(args) => plan::run(&global, &args, output),
         Verb::Submit(args) => submit::run(&global, &args, output),
+        Verb::Ask(args) => ask::run(&global, &args, output),
+        Verb::Agents(args) => agents::run(&global, &args, output),
+        Verb::Cache(verb) => cache::run(&global, &verb, output),
         Verb::List(args) => list::run(&global, &args, output),
         Verb::Get(args) => get::run(&global, &args, output),
         Verb::Events(args) => events::run(&global, &args, output),

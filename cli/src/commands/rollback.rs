@@ -1,6 +1,5 @@
 //! `rollback`: shows what taking a run back does, asks, and does exactly that.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
 
 use orchestrator_core::run::RunStatus;
@@ -13,6 +12,7 @@ use crate::args::{Global, RollbackArgs};
 use crate::client::{Client, run_path};
 use crate::exit::{Exit, Failure};
 use crate::output::table::Table;
+use crate::output::tree::tree;
 use crate::output::{Output, Page, text};
 
 /// Previews, asks, applies.
@@ -119,7 +119,13 @@ fn show(plan: &RollbackPlanView, page: &mut Page) {
     ));
     page.gap();
     let mut table = Table::new(&["TASK", "STATUS", "EPOCH", "WHY", "WHAT HAPPENS"]);
-    for (line, task) in tree(&plan.tasks) {
+    let nodes: Vec<(&str, &[String])> = plan
+        .tasks
+        .iter()
+        .map(|task| (task.task.as_str(), task.depends_on.as_slice()))
+        .collect();
+    for (line, at) in tree(&nodes) {
+        let task = &plan.tasks[at];
         table.row(vec![
             format!("{line}{}", task.task),
             task.status.to_string(),
@@ -217,48 +223,6 @@ fn goes_on_from(checkpoint: &CheckpointView) -> String {
     format!("goes on from the checkpoint of epoch {epoch}, attempt {attempt}: {content}")
 }
 
-/// The tasks with what stands before their names in a tree. A task hangs below the first task of the plan it depends on.
-fn tree(tasks: &[PlannedTaskView]) -> Vec<(String, &PlannedTaskView)> {
-    let index: BTreeMap<&str, usize> = tasks
-        .iter()
-        .enumerate()
-        .map(|(index, task)| (task.task.as_str(), index))
-        .collect();
-    let mut below: Vec<Vec<usize>> = vec![Vec::new(); tasks.len()];
-    let mut roots = Vec::new();
-    for (at, task) in tasks.iter().enumerate() {
-        match task
-            .depends_on
-            .iter()
-            .find_map(|upstream| index.get(upstream.as_str()))
-        {
-            Some(parent) => below[*parent].push(at),
-            None => roots.push(at),
-        }
-    }
-    let mut lines = Vec::with_capacity(tasks.len());
-    // Without recursion: a chain of tasks may be long.
-    let mut stack: Vec<(usize, String, String)> = roots
-        .into_iter()
-        .rev()
-        .map(|root| (root, String::new(), String::new()))
-        .collect();
-    while let Some((at, before, indent)) = stack.pop() {
-        lines.push((before, &tasks[at]));
-        let children = &below[at];
-        for (place, child) in children.iter().enumerate().rev() {
-            let is_last = place + 1 == children.len();
-            let (branch, rest) = if is_last {
-                ("└─ ", "   ")
-            } else {
-                ("├─ ", "│  ")
-            };
-            stack.push((*child, format!("{indent}{branch}"), format!("{indent}{rest}")));
-        }
-    }
-    lines
-}
-
 /// The command line that does what a preview showed.
 fn again(args: &RollbackArgs, run: &str, token: &str) -> String {
     let mut words = vec!["orchestrator rollback".to_owned(), run.to_owned()];
@@ -271,33 +235,4 @@ fn again(args: &RollbackArgs, run: &str, token: &str) -> String {
         args.reason.as_deref().unwrap_or("...")
     ));
     words.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn task(name: &str, depends_on: &[&str]) -> PlannedTaskView {
-        let value = serde_json::json!({
-            "task": name, "status": "SUCCESS", "epoch": 1, "new_epoch": 2, "why": "", "redo_ms": 0,
-            "depends_on": depends_on,
-        });
-        serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    fn a_task_hangs_below_the_first_task_of_the_plan_it_depends_on() {
-        let tasks = [
-            task("a", &[]),
-            task("b", &["a"]),
-            task("c", &["not reached", "a", "b"]),
-            task("d", &["b"]),
-            task("x", &["not reached"]),
-        ];
-        let shown: Vec<String> = tree(&tasks)
-            .iter()
-            .map(|(line, task)| format!("{line}{}", task.task))
-            .collect();
-        assert_eq!(shown, ["a", "├─ b", "│  └─ d", "└─ c", "x"]);
-    }
 }

@@ -29,15 +29,8 @@ impl Submission {
             Some(path) => read_object(path)?,
             None => Map::new(),
         };
-        for pair in &args.inputs {
-            let (name, value) = name_and_value("--input", pair)?;
-            inputs.insert(name, value);
-        }
-        let mut metadata = Map::new();
-        for pair in &args.metadata {
-            let (name, value) = name_and_value("--metadata", pair)?;
-            metadata.insert(name, value);
-        }
+        inputs.extend(pairs("--input", &args.inputs)?);
+        let metadata = pairs("--metadata", &args.metadata)?;
         let body = SubmissionBody {
             inputs: (!inputs.is_empty()).then_some(Value::Object(inputs)),
             metadata: (!metadata.is_empty()).then_some(Value::Object(metadata)),
@@ -119,6 +112,11 @@ fn read_object(path: &Path) -> Result<Map<String, Value>, Failure> {
             Err(Failure::usage(format!("the inputs in '{file}' cannot be read")).with_details(details))
         }
     }
+}
+
+/// What a repeatable flag names.
+pub fn pairs(flag: &str, pairs: &[String]) -> Result<Map<String, Value>, Failure> {
+    pairs.iter().map(|pair| name_and_value(flag, pair)).collect()
 }
 
 /// `name=value`; the value is JSON where it is JSON, otherwise text.

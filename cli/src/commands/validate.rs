@@ -4,7 +4,6 @@ use std::path::Path;
 
 use orchestrator_core::workflow::{Problem, parse};
 use orchestrator_engine::api::problem::Fault;
-use orchestrator_engine::api::workflows::unknown_agents;
 use serde::Serialize;
 
 use super::submission::read_text;
@@ -57,12 +56,7 @@ fn validate(global: &Global, path: &Path) -> Result<Validated, Failure> {
     let mut problems: Vec<Fault> = Vec::new();
     let (workflow, tasks) = match parsed.workflow {
         Ok(workflow) => {
-            problems.extend(unknown_agents(
-                &workflow,
-                &config.agent_names(),
-                text.as_bytes(),
-                &limits,
-            ));
+            problems.extend(config.unknown(&workflow, text.as_bytes()));
             (Some(workflow.name.clone()), workflow.tasks.len())
         }
         Err(found) => {

@@ -86,7 +86,13 @@ impl Host {
         };
         let announced = orchestrator.announce(&owner);
         announced.map_err(|error| Failure::unavailable(error.to_string()))?;
-        let backend = HostBackend::new(orchestrator, prepared.intake, prepared.rate_limits);
+        let backend = HostBackend::translating(
+            orchestrator,
+            prepared.intake,
+            prepared.rate_limits,
+            prepared.translator,
+            prepared.budget,
+        );
         let own = backend.for_own_process(prepared.own_intake);
         let (stop, stopped) = watch::channel(false);
         let served = Served {

@@ -3,6 +3,7 @@
 pub mod table;
 pub mod text;
 pub mod timeline;
+pub mod tree;
 pub mod yaml;
 
 use std::io::{IsTerminal, Write};

@@ -10,6 +10,7 @@ from models import KINDS, count_right
 def train_model(task):
     name = task.param("model", str, lambda m: m in KINDS, f"one of {', '.join(KINDS)}")
     kind = KINDS[name]
+    task.params.setdefault("candidates", kind.usual)
     candidates = task.param(
         "candidates", list, lambda c: c and all(map(kind.valid, c)), f"a list of {kind.wanted}: each {kind.setting} to try"
     )

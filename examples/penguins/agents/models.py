@@ -112,19 +112,22 @@ class Kind(NamedTuple):
     setting: str  # the name of the setting that is tuned
     valid: Callable
     wanted: str
+    usual: list  # the settings to try when nobody says which, the simplest first
     fit: Callable
     scores: Callable
 
 
 KINDS = {
     "knn": Kind(
-        "k-nearest neighbours", "k", lambda k: type(k) is int and k > 0, "whole numbers above 0", fit_knn, knn_scores
+        "k-nearest neighbours", "k", lambda k: type(k) is int and k > 0, "whole numbers above 0", [21, 15, 11, 7, 5, 3], fit_knn, knn_scores
     ),
     "bayes": Kind(
-        "Gaussian naive Bayes", "smoothing", lambda s: type(s) in (int, float) and s > 0, "numbers above 0", fit_bayes, bayes_scores
+        "Gaussian naive Bayes", "smoothing", lambda s: type(s) in (int, float) and s > 0, "numbers above 0", [0.3, 0.1, 0.01, 0.001],
+        fit_bayes, bayes_scores
     ),
     "logistic": Kind(
-        "Logistic regression", "l2", lambda s: type(s) in (int, float) and s >= 0, "numbers from 0", fit_logistic, logistic_scores
+        "Logistic regression", "l2", lambda s: type(s) in (int, float) and s >= 0, "numbers from 0", [0.01, 0.001, 0], fit_logistic,
+        logistic_scores
     ),
 }
 

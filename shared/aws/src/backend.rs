@@ -8,14 +8,14 @@ use orchestrator_core::policy::Policy;
 use orchestrator_core::pool::PoolUsage;
 use orchestrator_core::run::{Command, Report};
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::api::backend::{Logs, PoolStats, Stats, TelemetryStats};
+use orchestrator_engine::api::backend::{Logs, PoolStats, Stats, TelemetryStats, TranslationStats};
 use orchestrator_engine::api::{Backend, Intake};
 use orchestrator_engine::engine::Engine;
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::metrics::Snapshot;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::messages::Body;
-use orchestrator_engine::ports::{Clock, Idempotency, Ports, RateLimits};
+use orchestrator_engine::ports::{Cache as _, Clock, Idempotency, Ports, RateLimits};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::trace::Tracer;
@@ -184,6 +184,7 @@ impl Backend for AwsBackend {
             },
             counted,
             cache: BTreeMap::new(),
+            translation: TranslationStats::default(),
             pools: pools.iter().map(pool).collect(),
             sla: SlaStats {
                 active: late.active_total,
@@ -200,6 +201,19 @@ impl Backend for AwsBackend {
 
     /// What agents print stays where they run: with their consumer, or in the log group of their job.
     async fn logs(&self, _key: AttemptKey, _task: &str, _bytes_max: u64) -> Result<Option<Logs>, HostError> {
+        Ok(None)
+    }
+
+    async fn keep(&self, key: &str, value: &[u8], until: Timestamp) -> Result<(), HostError> {
+        self.engine.ports().kept.put(key, value, self.now(), until).await
+    }
+
+    async fn kept(&self, key: &str) -> Result<Option<Vec<u8>>, HostError> {
+        self.engine.ports().kept.get(key, self.now()).await
+    }
+
+    /// The table forgets by itself; nobody reads all of it to find out what is in it.
+    async fn forget_memos(&self) -> Result<Option<u64>, HostError> {
         Ok(None)
     }
 

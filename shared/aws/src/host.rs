@@ -9,7 +9,7 @@ use orchestrator_engine::settings::{self, Settings};
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::trace::Tracer;
 
-use crate::cache::AnyCache;
+use crate::cache::{AnyCache, TableCache};
 use crate::clients::Clients;
 use crate::clock::{SystemClock, random_bytes};
 use crate::compute::AgentCompute;
@@ -56,6 +56,8 @@ pub struct AwsHost {
     pub rate_limits: TableRateLimits,
     /// Results that can be made again.
     pub cache: AnyCache,
+    /// Translations and plans: on the table, wherever results are cached.
+    pub kept: TableCache,
     /// Runs kept while the process is warm.
     pub sessions: Sessions,
     /// Objects too large for items and messages.
@@ -106,6 +108,7 @@ impl AwsHost {
             ),
             idempotency: TableIdempotency(table.clone()),
             rate_limits: TableRateLimits::new(table.clone(), settings.intake.rate),
+            kept: TableCache(table.clone()),
             cache: AnyCache::new(&config.cache, &clients, table),
             sessions: Sessions::default(),
             queues,

@@ -11,14 +11,17 @@ use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::api::backend::{Logs, Stats};
-use orchestrator_engine::api::{Backend, Intake};
+use orchestrator_engine::api::{Backend, Code, Intake, Problem, translations};
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
-use orchestrator_engine::ports::{Clock as _, Idempotency as _, RateLimits as _};
+use orchestrator_engine::ports::{Cache as _, Clock as _, Idempotency as _, RateLimits as _};
+use orchestrator_engine::settings::Budget;
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::trace::Tracer;
+use orchestrator_engine::translation::{self, Job, Translated};
 use orchestrator_engine::views::{LeaseView, PoolList, PoolView, Replay, SlaView};
+use orchestrator_translate::TranslatorError;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -29,6 +32,8 @@ use crate::host::{Change, Watched};
 use crate::orchestrator::Orchestrator;
 use crate::rate_limits::LocalRateLimits;
 use crate::reader::Reader;
+use crate::store::LossyStore;
+use crate::translation::{AnyTranslator, Translations};
 
 pub use read_only::ReadOnlyBackend;
 
@@ -43,6 +48,8 @@ pub struct HostBackend {
 #[derive(Debug)]
 struct Hosted {
     orchestrator: Orchestrator,
+    store: LossyStore,
+    translations: Translations,
     rate_limits: LocalRateLimits,
     started_at: Timestamp,
 }
@@ -50,8 +57,28 @@ struct Hosted {
 impl HostBackend {
     /// Puts an orchestrator behind the API.
     pub fn new(orchestrator: Orchestrator, intake: Intake, rate_limits: RateLimits) -> HostBackend {
+        HostBackend::translating(
+            orchestrator,
+            intake,
+            rate_limits,
+            AnyTranslator::Offline,
+            Budget::default(),
+        )
+    }
+
+    /// The same with another translator than the offline one.
+    pub fn translating(
+        orchestrator: Orchestrator,
+        intake: Intake,
+        rate_limits: RateLimits,
+        translator: AnyTranslator,
+        budget: Budget,
+    ) -> HostBackend {
+        let store = LossyStore::new(orchestrator.data_dir().root());
         let hosted = Hosted {
             orchestrator,
+            translations: Translations::new(translator, budget, store.clone()),
+            store,
             rate_limits: LocalRateLimits::new(rate_limits),
             started_at: SystemClock.now(),
         };
@@ -199,6 +226,7 @@ impl Backend for HostBackend {
         let orchestrator = &self.hosted.orchestrator;
         let stats = orchestrator.stats().await?;
         let pools = orchestrator.pools().await?;
+        let (cache, translation) = self.hosted.translations.stats().await;
         Ok(Some(Stats {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: self.now().millis_since(self.hosted.started_at) / 1_000,
@@ -210,7 +238,8 @@ impl Backend for HostBackend {
             commits: stats.commits,
             telemetry: orchestrator.exporter().map(Exporter::stats).unwrap_or_default(),
             counted: orchestrator.counted(),
-            cache: BTreeMap::new(),
+            cache,
+            translation,
             pools: pools.iter().map(crate::host::PoolView::numbers).collect(),
             sla: self.journal().sla_stats().await?,
             memory_peak_bytes: memory_peak_bytes(),
@@ -238,6 +267,45 @@ impl Backend for HostBackend {
 
     async fn logs(&self, key: AttemptKey, task: &str, bytes_max: u64) -> Result<Option<Logs>, HostError> {
         logs(self.journal(), key, task, bytes_max).await
+    }
+
+    async fn translate(&self, request: &translation::Request) -> Result<Translated, TranslatorError> {
+        self.hosted
+            .translations
+            .translate(request, &self.intake, self.policy())
+            .await
+    }
+
+    async fn translate_later(&self, job: Job) -> Result<(), Problem> {
+        // A process that only answers its own request has nobody to go on afterwards.
+        if !self.hosted.translations.takes_long() || !self.is_limited {
+            return translations::work(self, job).await;
+        }
+        let Some(place) = self.hosted.translations.take_place() else {
+            let detail = "too many translations wait (try again later)";
+            return Err(Problem::new(Code::TranslatorDown, detail).retry_after(5));
+        };
+        let backend = self.clone();
+        tokio::spawn(async move {
+            let token = job.token;
+            if let Err(problem) = translations::work(&backend, job).await {
+                tracing::warn!(%token, detail = problem.detail, "a translation cannot be kept");
+            }
+            drop(place);
+        });
+        Ok(())
+    }
+
+    async fn keep(&self, key: &str, value: &[u8], until: Timestamp) -> Result<(), HostError> {
+        self.hosted.store.put(key, value, self.now(), until).await
+    }
+
+    async fn kept(&self, key: &str) -> Result<Option<Vec<u8>>, HostError> {
+        self.hosted.store.get(key, self.now()).await
+    }
+
+    async fn forget_memos(&self) -> Result<Option<u64>, HostError> {
+        self.hosted.translations.forget().await.map(Some)
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, HostError> {

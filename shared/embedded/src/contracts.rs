@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use orchestrator_core::guard::RateLimits as Limits;
 use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::{Policy, PolicyConfig, Surroundings};
+use orchestrator_core::time::Timestamp;
 use orchestrator_engine::ports::journal::{Append, Error, StoredAppend};
 use orchestrator_engine::ports::run_index::RunQuery;
 use orchestrator_engine::ports::{Journal, RunIndex};
@@ -25,6 +26,7 @@ use crate::orchestrator::Orchestrator;
 use crate::rate_limits::LocalRateLimits;
 use crate::reader::Reader;
 use crate::sqlite::Store;
+use crate::store::LossyStore;
 
 /// The engine's thread in short: goes as far as possible, commits what waits, and goes on.
 fn drive<T>(journal: &GroupJournal, future: impl Future<Output = T>) -> T {
@@ -134,6 +136,15 @@ fn start(data_dir: &Path) -> Orchestrator {
     let policy = Policy::new(&PolicyConfig::default(), Surroundings::default()).unwrap();
     let options = StartOptions::new(data_dir, Arc::new(policy));
     Orchestrator::start(options).unwrap()
+}
+
+#[test]
+fn what_may_be_lost_is_kept_as_caches_keep_it() {
+    let temp = tempfile::tempdir().unwrap();
+    block_on(contract::cache::check(
+        &LossyStore::new(temp.path()),
+        Timestamp(1_000_000),
+    ));
 }
 
 #[test]

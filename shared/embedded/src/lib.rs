@@ -16,12 +16,15 @@ mod contracts;
 mod data_dir;
 pub mod exporter;
 pub mod host;
+mod http;
 mod options;
 mod orchestrator;
 mod parts;
 mod rate_limits;
 mod reader;
 pub mod sqlite;
+mod store;
+pub mod translation;
 mod webhook;
 mod workers;
 

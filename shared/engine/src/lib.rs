@@ -32,5 +32,6 @@ pub mod submit;
 pub mod sweep;
 pub mod token;
 pub mod trace;
+pub mod translation;
 pub mod views;
 mod wakes;

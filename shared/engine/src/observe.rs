@@ -39,6 +39,35 @@ pub(crate) struct Handed {
     attempts: Vec<(AttemptKey, Vec<Attribute>)>,
 }
 
+/// Work that the host did on a run.
+#[derive(Debug, Clone)]
+struct Work {
+    trace: Arc<RunTrace>,
+    part: u32,
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl Work {
+    /// Its span, without what it belongs to.
+    fn span(&self, id: SpanId, name: &'static str) -> Span {
+        let interval = Interval {
+            phase: Phase::Run,
+            place: None,
+            part: self.part,
+            start: self.start,
+            end: self.end,
+            started_at: None,
+            outcome: Outcome::Over,
+            is_late: false,
+            choice: None,
+            upstream: Vec::new(),
+            name: None,
+        };
+        self.trace.span(id, None, name, &interval)
+    }
+}
+
 impl Tracing {
     /// Takes in an event of the past, which was told when it happened.
     pub(crate) fn catch_up(&mut self, event: &Event, at: Timestamp, state: &RunState) {
@@ -96,16 +125,24 @@ impl<P: Ports> Engine<P> {
         if appended == 0 && result.is_ok() {
             return;
         }
-        let run = session.state().id();
-        let mut span = self.work(session, tracing, session.use_case, ids::turn(run, session.seq()));
+        let work = self.work(session, tracing);
+        if !tracer.tells_of(work.start, work.end) {
+            return;
+        }
+        let (run, seq, use_case) = (session.state().id(), session.seq(), session.use_case);
         let cause = tracer.cause(run);
-        span.parent = Some(cause.unwrap_or_else(|| ids::part(run, tracing.timeline.part())));
-        span.attributes.extend([
-            ("journal.seq", Value::from(session.seq())),
-            ("journal.events", appended.into()),
-        ]);
-        span.error = result.as_ref().err().map(ToString::to_string);
-        tracer.record_work(span);
+        let error = result.as_ref().err().map(ToString::to_string);
+        let make = move || {
+            let mut span = work.span(ids::turn(run, seq), use_case);
+            span.parent = Some(cause.unwrap_or_else(|| ids::part(run, work.part)));
+            span.attributes.extend([
+                ("journal.seq", Value::from(seq)),
+                ("journal.events", appended.into()),
+            ]);
+            span.error = error;
+            span
+        };
+        tracer.record(vec![Record::Later(Box::new(make))]);
     }
 
     /// The place of a run that is kept in its trace; `None` when it is not kept, or there are no traces.
@@ -156,40 +193,43 @@ impl<P: Ports> Engine<P> {
         else {
             return;
         };
-        let run = session.state().id();
-        for (key, way) in handed.attempts {
-            let id = ids::within_turn(run, session.seq(), "dispatch", Some(key));
-            let mut span = self.work(session, tracing, "dispatch", id);
-            span.start = handed.began;
-            span.kind = SpanKind::Producer;
-            span.parent = Some(ids::attempt(key));
-            span.links = vec![tracing.trace.at(ids::turn(run, session.seq()))];
-            span.attributes.extend([
-                ("task.id", Value::from(session.state().name_of(key.node))),
-                ("task.epoch", key.epoch.into()),
-                ("task.attempt", key.attempt.into()),
-            ]);
-            span.attributes.extend(way);
-            tracer.record_work(span);
+        let (run, seq) = (session.state().id(), session.seq());
+        let work = Work {
+            start: handed.began,
+            ..self.work(session, tracing)
+        };
+        if !tracer.tells_of(work.start, work.end) {
+            return;
         }
+        let record = |(key, way): (AttemptKey, Vec<Attribute>)| {
+            let (work, task) = (work.clone(), session.state().name_of(key.node));
+            let make = move || {
+                let id = ids::within_turn(run, seq, "dispatch", Some(key));
+                let mut span = work.span(id, "dispatch");
+                span.kind = SpanKind::Producer;
+                span.parent = Some(ids::attempt(key));
+                span.links = vec![work.trace.at(ids::turn(run, seq))];
+                span.attributes.extend([
+                    ("task.id", Value::from(task)),
+                    ("task.epoch", key.epoch.into()),
+                    ("task.attempt", key.attempt.into()),
+                ]);
+                span.attributes.extend(way);
+                span
+            };
+            Record::Later(Box::new(make))
+        };
+        tracer.record(handed.attempts.into_iter().map(record).collect());
     }
 
-    fn work(&self, session: &Session, tracing: &Tracing, name: &'static str, id: SpanId) -> Span {
+    fn work(&self, session: &Session, tracing: &Tracing) -> Work {
         let now = self.ports.clock().now();
-        let interval = Interval {
-            phase: Phase::Run,
-            place: None,
+        Work {
+            trace: Arc::clone(&tracing.trace),
             part: tracing.timeline.part(),
             start: session.now(),
             end: now.max(session.now()),
-            started_at: None,
-            outcome: Outcome::Over,
-            is_late: false,
-            choice: None,
-            upstream: Vec::new(),
-            name: None,
-        };
-        tracing.trace.span(id, None, name, &interval)
+        }
     }
 
     /// The trace context an agent gets: its attempt's. Without traces, what came with the request is handed on.

@@ -55,6 +55,7 @@ fn numbers(stats: &Stats) -> Markup {
             (table("Holds", "Waiting for", &counted.decisions.holds))
             (table("What shaped decisions", "Key or rule", &counted.decisions.by_rule))
             (table("Failures", "Class", &counted.tasks.failures))
+            (table("Missed deadlines", "What took too long", &counted.alerts.breaches))
             (times("How long runs took", &counted.runs.seconds))
             (times("How long attempts ran", &counted.tasks.run_seconds))
             (times("How long attempts were queued", &counted.tasks.queue_seconds))

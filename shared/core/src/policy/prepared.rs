@@ -172,6 +172,11 @@ impl Policy {
         self.max_task_count
     }
 
+    /// Whether the action is one of `blocked_actions`.
+    pub fn is_blocked(&self, action: &str) -> bool {
+        self.blocked_actions.matches(action)
+    }
+
     /// Whether a rule looks at `usage`: only then need [`super::Question::usage`] be filled.
     pub fn reads_usage(&self) -> bool {
         self.rules.iter().any(|rule| rule.reads("usage"))

@@ -10,8 +10,8 @@ use orchestrator_core::time::Timestamp;
 use orchestrator_engine::api::backend::{Logs, Stats};
 use orchestrator_engine::api::{Backend, Intake};
 use orchestrator_engine::error::{Error, HostError};
-use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
+use orchestrator_engine::ports::{Cache as _, Clock as _};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::views::{PoolList, PoolView, SlaView};
@@ -20,6 +20,7 @@ use super::logs;
 use crate::clock::SystemClock;
 use crate::reader::Reader;
 use crate::sqlite::StoreError;
+use crate::store::LossyStore;
 
 /// A data directory that nobody owns, as the API sees it: everything can be read, nothing changes.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct ReadOnlyBackend {
     reader: Reader,
     policy: Arc<Policy>,
     intake: Intake,
+    store: LossyStore,
 }
 
 impl ReadOnlyBackend {
@@ -36,6 +38,7 @@ impl ReadOnlyBackend {
     /// When there is no database that this program can read.
     pub fn open(data_dir: &Path, policy: Arc<Policy>, intake: Intake) -> Result<ReadOnlyBackend, StoreError> {
         Ok(ReadOnlyBackend {
+            store: LossyStore::new(data_dir),
             reader: Reader::open(data_dir)?,
             policy,
             intake,
@@ -117,6 +120,18 @@ impl Backend for ReadOnlyBackend {
 
     async fn logs(&self, key: AttemptKey, task: &str, bytes_max: u64) -> Result<Option<Logs>, HostError> {
         logs(&self.reader, key, task, bytes_max).await
+    }
+
+    async fn keep(&self, _key: &str, _value: &[u8], _until: Timestamp) -> Result<(), HostError> {
+        Err(read_only())
+    }
+
+    async fn kept(&self, key: &str) -> Result<Option<Vec<u8>>, HostError> {
+        self.store.get(key, self.now()).await
+    }
+
+    async fn forget_memos(&self) -> Result<Option<u64>, HostError> {
+        Err(read_only())
     }
 
     async fn claim(&self, _claim: Claim) -> Result<Claimed, HostError> {

@@ -1,22 +1,29 @@
 //! What the API needs from its host.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::Limits;
+use orchestrator_translate::offline::Offline;
+use orchestrator_translate::{Catalogue, TranslatorError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::problem::Problem;
+use super::translations;
 use crate::error::{Error, HostError};
 use crate::metrics::Snapshot;
 use crate::ports::idempotency::{Claim, Claimed};
 use crate::ports::{Journal, RunIndex};
+use crate::settings::Costs;
 use crate::submit::Request;
 use crate::token::TokenKey;
 use crate::trace::Tracer;
+use crate::translation::{self, Job, Translated};
 use crate::views::{PoolList, Replay, SlaStats, SlaView};
 
 /// A host as the API sees it.
@@ -109,6 +116,48 @@ pub trait Backend {
     /// When it cannot be read now.
     async fn logs(&self, key: AttemptKey, task: &str, bytes_max: u64) -> Result<Option<Logs>, HostError>;
 
+    /// Translates a text into a workflow, or tells why not. Who translates, what is remembered and what it may cost is the host's;
+    /// without a word from the host, the offline translator does it.
+    ///
+    /// # Errors
+    /// When the translator does not answer.
+    async fn translate(&self, request: &translation::Request) -> Result<Translated, TranslatorError> {
+        let translation = translation::ask(&Offline, request, self.intake(), self.policy()).await?;
+        Ok(Translated {
+            translation,
+            source: translation::Source::Translator,
+        })
+    }
+
+    /// Translates a text later and keeps what becomes of it; hosts without somebody to do so do it at once.
+    ///
+    /// # Errors
+    /// When there is too much to do, or the answer cannot be kept.
+    async fn translate_later(&self, job: Job) -> Result<(), Problem>
+    where
+        Self: Sized,
+    {
+        translations::work(self, job).await
+    }
+
+    /// Keeps a value under a key until a time; losing it costs time only.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn keep(&self, key: &str, value: &[u8], until: Timestamp) -> Result<(), HostError>;
+
+    /// The value that is kept under a key.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn kept(&self, key: &str) -> Result<Option<Vec<u8>>, HostError>;
+
+    /// Forgets every remembered translation; the number of them, where it is known.
+    ///
+    /// # Errors
+    /// When the store cannot be reached, or this host does not know what it remembers.
+    async fn forget_memos(&self) -> Result<Option<u64>, HostError>;
+
     /// See [`crate::ports::Idempotency::claim`].
     ///
     /// # Errors
@@ -123,12 +172,18 @@ pub trait Backend {
 }
 
 /// What is let in. Made from the settings once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Intake {
     /// Bounds on documents.
     pub limits: Limits,
     /// Agents that are configured; `None` when any name will do.
     pub agents: Option<BTreeSet<String>>,
+    /// What agents say about themselves.
+    pub catalogue: Arc<Catalogue>,
+    /// Bounds on translations.
+    pub translation: TranslationLimits,
+    /// What machines cost, for estimates.
+    pub costs: Costs,
     /// Runs a client may have at a time.
     pub runs_max: Option<u32>,
     /// What happens to more: they wait, or they are refused.
@@ -150,9 +205,39 @@ impl Default for Intake {
         Intake {
             limits: Limits::api(),
             agents: None,
+            catalogue: Arc::default(),
+            translation: TranslationLimits::default(),
+            costs: Costs::default(),
             runs_max: None,
             queues_runs: true,
             idempotency_ttl_ms: 24 * 3_600_000,
+        }
+    }
+}
+
+/// Bounds on translations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TranslationLimits {
+    /// A translation that is less sure comes to suggestions, 0 to 1.
+    pub confidence_min: f64,
+    /// How often a translator is asked again because its answer did not pass.
+    pub repairs_max: u32,
+    /// Characters of a text.
+    pub prompt_chars_max: usize,
+    /// How long translations and plans can be asked for.
+    pub keep_ms: u64,
+    /// How long an answer is remembered.
+    pub memo_ms: u64,
+}
+
+impl Default for TranslationLimits {
+    fn default() -> TranslationLimits {
+        TranslationLimits {
+            confidence_min: 0.6,
+            repairs_max: 2,
+            prompt_chars_max: orchestrator_translate::prompt::CHARS_MAX,
+            keep_ms: 24 * 3_600_000,
+            memo_ms: 3_600_000,
         }
     }
 }
@@ -194,6 +279,29 @@ pub struct PoolStats {
     pub waiting: u32,
 }
 
+/// What translations have used up and saved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TranslationStats {
+    /// Texts that were translated, or found to have no translation.
+    pub translations: u64,
+    /// Answers that did not pass the guardrails.
+    pub rejected: u64,
+    /// Calls of models.
+    pub calls: u64,
+    /// Calls that were not answered.
+    pub failed_calls: u64,
+    /// Tokens that models read and wrote.
+    pub tokens: u64,
+    /// What they cost, US dollars.
+    pub cost_usd: f64,
+    /// Tokens that remembered and shared answers saved.
+    pub saved_tokens: u64,
+    /// What that saved, US dollars.
+    pub saved_usd: f64,
+    /// Answers remembered now.
+    pub remembered: u64,
+}
+
 /// What a host has done so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stats {
@@ -221,6 +329,9 @@ pub struct Stats {
     pub counted: Snapshot,
     /// Lookups of memoised results by outcome; empty where nothing is memoised.
     pub cache: BTreeMap<String, u64>,
+    /// Translations.
+    #[serde(default)]
+    pub translation: TranslationStats,
     /// Pools by name.
     pub pools: BTreeMap<String, PoolStats>,
     /// Deadlines.

@@ -14,7 +14,10 @@ use super::query::short;
 use super::response::{self, Answer};
 use super::route::{self, Matched, Mismatch, Operation};
 use super::traced::Traced;
-use super::{events, operations, policies, reports, rollbacks, runs, system, tasks, trace, workflows};
+use super::{
+    agents, events, operations, policies, reports, rollbacks, runs, system, tasks, trace, translations,
+    workflows,
+};
 
 /// Names a request in logs; taken from the caller or made up, and sent back.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -94,6 +97,11 @@ async fn answer<B: Backend>(
     };
     match matched.route.operation {
         Operation::SubmitWorkflow => workflows::submit(asked).await,
+        Operation::TranslateText => translations::translate(asked).await,
+        Operation::SuggestWorkflow => translations::suggest(asked).await,
+        Operation::GetTranslation => translations::get(asked).await,
+        Operation::ListAgents => agents::list(asked).await,
+        Operation::ClearCache => system::clear_cache(asked).await,
         Operation::ListRuns => runs::list(asked).await,
         Operation::GetRun => runs::get(asked).await,
         Operation::ListEvents => events::list(asked).await,

@@ -7,6 +7,7 @@
 //! Reading order: [`route`], [`handle`](mod@handle), [`workflows`], [`runs`], [`operations`], [`reports`], [`problem`].
 
 pub mod access;
+pub mod agents;
 pub mod backend;
 pub mod body;
 pub mod events;
@@ -26,6 +27,7 @@ pub mod system;
 pub mod tasks;
 pub mod trace;
 mod traced;
+pub mod translations;
 pub mod workflows;
 
 pub use access::{Access, Caller, Role};

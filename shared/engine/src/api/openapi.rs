@@ -14,11 +14,14 @@ use super::reports::{ReportBody, Reported};
 use super::rollbacks::RollbackBody;
 use super::route::{Operation, ROUTES, Route};
 use super::submission::SubmissionBody;
+use super::system::ClearedView;
 use super::tasks::LogsView;
+use super::translations::TextBody;
 use super::workflows::SubmittedView;
 use crate::views::{
-    EventPage, ExplainView, PlanView, PoolList, RollbackAnswer, RollbackList, RunList, RunSummaryView,
-    RunView, SlaView, TaskDetail, TaskView, TraceView,
+    AgentList, EventPage, ExplainView, PlanView, PoolList, ProposalView, RollbackAnswer, RollbackList,
+    RunList, RunSummaryView, RunView, SlaView, SuggestionList, TaskDetail, TaskView, TraceView,
+    TranslationAccepted, TranslationView,
 };
 
 /// The document, indented JSON with a line break at its end.
@@ -79,7 +82,7 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
         headers,
     } = describe(route.operation, generator);
     let mut parameters = Vec::new();
-    for name in ["run", "task"] {
+    for name in ["run", "task", "token"] {
         if route.path.contains(&format!("{{{name}}}")) {
             parameters
                 .push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
@@ -167,24 +170,23 @@ impl Described {
 fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described {
     let g = generator;
     match operation {
-        Operation::SubmitWorkflow => Described::answer::<SubmittedView>(g, 201, "The run that was started.")
-            .and::<SubmittedView>(
+        Operation::SubmitWorkflow => submission(g),
+        Operation::TranslateText => {
+            let body = json_body::<TextBody>(g, true);
+            Described::answer::<TranslationAccepted>(
                 g,
-                200,
-                "The run an earlier request with the same key started; or the plan.",
+                202,
+                "It will be translated; Location says where to ask.",
             )
-            .query("mode", "string", "run (default) or plan")
-            .header(
-                "Idempotency-Key",
-                "1 to 255 characters; the same key and body start one run",
-            )
-            .header(
-                "traceparent",
-                "W3C trace context; the run becomes part of the trace",
-            )
-            .header("tracestate", "W3C trace context, handed on to agents")
-            .header("baggage", "W3C baggage, handed on to agents")
-            .body(document_body(g)),
+            .body(body)
+        }
+        Operation::SuggestWorkflow => {
+            let body = json_body::<TextBody>(g, false);
+            Described::answer::<SuggestionList>(g, 200, "The nearest first.").body(body)
+        }
+        Operation::GetTranslation => Described::answer::<TranslationView>(g, 200, "The translation."),
+        Operation::ListAgents => Described::answer::<AgentList>(g, 200, "The agents."),
+        Operation::ClearCache => Described::answer::<ClearedView>(g, 200, "What was forgotten."),
         Operation::ExplainPolicy => {
             Described::answer::<PlanView>(g, 200, "The plan, with how each choice came about.")
                 .query("task", "string", "only this task")
@@ -278,6 +280,42 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Described 
         Operation::GetHealth => Described::answer::<Value>(g, 200, "The server answers."),
         Operation::GetOpenApi => Described::answer::<Value>(g, 200, "This document."),
     }
+}
+
+/// Of `POST /workflows`.
+fn submission(g: &mut SchemaGenerator) -> Described {
+    let plan: Schema = g.subschema_for::<PlanView>();
+    let proposal: Schema = g.subschema_for::<ProposalView>();
+    let mut described = Described::answer::<SubmittedView>(g, 201, "The run that was started.")
+            .and::<SubmittedView>(
+                g,
+                200,
+                "The run an earlier request with the same key started; or the plan; or what a text would come to.",
+            )
+            .query(
+                "mode",
+                "string",
+                "run (default) or plan; of a text, plan is the default",
+            )
+            .header(
+                "Cache-Control",
+                "no-cache: of a text, a remembered translation will not do",
+            )
+            .header(
+                "Idempotency-Key",
+                "1 to 255 characters; the same key and body start one run",
+            )
+            .header(
+                "traceparent",
+                "W3C trace context; the run becomes part of the trace",
+            )
+            .header("tracestate", "W3C trace context, handed on to agents")
+            .header("baggage", "W3C baggage, handed on to agents")
+            .body(document_body(g));
+    let known: Schema = g.subschema_for::<SubmittedView>();
+    let answers = json!({"schema": {"anyOf": [known, plan, proposal]}});
+    described.answers[1].2 = Map::from_iter([("application/json".to_owned(), answers)]);
+    described
 }
 
 fn as_json<T: JsonSchema>(generator: &mut SchemaGenerator) -> Map<String, Value> {

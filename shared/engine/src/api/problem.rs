@@ -6,6 +6,7 @@ use http::StatusCode;
 use orchestrator_core::run::Rejection;
 use orchestrator_core::workflow::problem::{Problem as DslProblem, write_with_remedy};
 use orchestrator_core::workflow::typed;
+use orchestrator_translate::Suggestion;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,12 @@ codes! {
     CannotUndo = "rollback.cannot-undo", CONFLICT, "the parameters of an action that is to undo a task have no value";
     PlanChanged = "rollback.plan-changed", CONFLICT, "the run has moved on since the preview";
     RollbackUnfinished = "rollback.unfinished", CONFLICT, "a rollback has not undone everything yet";
+    NeedsHuman = "translation.needs-human", UNPROCESSABLE_ENTITY, "the text comes to no workflow that is certain enough";
+    UnknownTranslation = "translation.unknown", NOT_FOUND, "there is no such translation";
+    TranslatorDown = "translation.unavailable", SERVICE_UNAVAILABLE, "the translator does not answer";
+    OverBudget = "limit.translation-budget", TOO_MANY_REQUESTS, "the client has used up what it may spend on translations";
+    UnknownPlan = "plan.unknown", NOT_FOUND, "there is no such plan";
+    PlanOutdated = "plan.outdated", CONFLICT, "the policy has changed since the plan";
     StaleAttempt = "attempt.stale", CONFLICT, "the report comes from an attempt that is not the live one";
     BadTaskToken = "attempt.bad-token", UNAUTHORIZED, "the task token is not this attempt's";
     Unsupported = "host.unsupported", NOT_IMPLEMENTED, "this host cannot do this";
@@ -114,6 +121,12 @@ pub struct Problem {
     /// Try again after so many seconds; also the header `Retry-After`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u32>,
+    /// What could be asked for instead of a text that comes to nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suggestions: Vec<Suggestion>,
+    /// The translation behind it, for `GET /translation/{token}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translation: Option<String>,
 }
 
 /// One fault of a document.
@@ -150,6 +163,8 @@ impl Problem {
             code: code.as_str().to_owned(),
             errors: Vec::new(),
             retry_after_seconds: None,
+            suggestions: Vec::new(),
+            translation: None,
         }
     }
 

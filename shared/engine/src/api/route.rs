@@ -24,6 +24,11 @@ pub struct Route {
 #[expect(missing_docs, reason = "the summaries in the table say it")]
 pub enum Operation {
     SubmitWorkflow,
+    TranslateText,
+    SuggestWorkflow,
+    GetTranslation,
+    ListAgents,
+    ClearCache,
     ListRuns,
     GetRun,
     SetPriority,
@@ -75,6 +80,11 @@ const fn open(method: Method, path: &'static str, operation: Operation, summary:
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     route(Method::POST,  "/workflows",                          Operation::SubmitWorkflow, "Start a run, or plan one"),
+    route(Method::POST,  "/workflows/translate",                Operation::TranslateText,  "Translate a text into a workflow, later"),
+    route(Method::POST,  "/workflows/suggest",                  Operation::SuggestWorkflow, "What could be asked for"),
+    route(Method::GET,   "/translation/{token}",                Operation::GetTranslation, "A translation, and how far it has come"),
+    route(Method::GET,   "/agents",                             Operation::ListAgents,     "The agents and what they can do"),
+    route(Method::POST,  "/cache/clear",                        Operation::ClearCache,     "Forget remembered translations"),
     route(Method::GET,   "/runs",                               Operation::ListRuns,       "List runs, newest first"),
     route(Method::GET,   "/runs/{run}",                         Operation::GetRun,         "One run with its tasks"),
     route(Method::PATCH, "/runs/{run}",                         Operation::SetPriority,    "Change the priority of a run"),
@@ -111,7 +121,7 @@ pub struct Matched<'a> {
 }
 
 impl Matched<'_> {
-    /// The segment at `{run}`.
+    /// The segment at `{run}` or `{token}`.
     pub fn run(&self) -> &str {
         self.segments.first().map_or("", |segment| segment)
     }
@@ -220,7 +230,11 @@ mod tests {
     #[test]
     fn every_route_finds_itself() {
         for route in ROUTES {
-            let path = route.path.replace("{run}", "R").replace("{task}", "a%5B0%5D");
+            let path = route
+                .path
+                .replace("{run}", "R")
+                .replace("{task}", "a%5B0%5D")
+                .replace("{token}", "T");
             let matched = find(&route.method, &path).unwrap();
             assert_eq!(matched.route.operation, route.operation, "{path}");
             if route.path.contains("{task}") {

@@ -20,6 +20,12 @@ pub struct SubmissionBody {
     /// Another name for `dsl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<Value>,
+    /// Instead of a workflow: what is to be done, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub natural_language: Option<String>,
+    /// Instead of a workflow: the plan of a text, as it was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_token: Option<String>,
     /// Values of the workflow's inputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Value>,
@@ -32,7 +38,7 @@ pub struct SubmissionBody {
     /// 1 to 10, 10 most urgent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
-    /// `run` (default) or `plan`.
+    /// `run` (default) or `plan` (default of a text).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
 }
@@ -80,18 +86,26 @@ impl Wrapped {
             #[serde(borrow)]
             workflow: Option<&'a RawValue>,
             tasks: Option<serde::de::IgnoredAny>,
+            natural_language: Option<serde::de::IgnoredAny>,
+            plan_token: Option<serde::de::IgnoredAny>,
         }
         let Ok(peek) = serde_json::from_slice::<Peek<'_>>(body) else {
             return Ok(None);
         };
         let document = match (peek.dsl, peek.workflow, peek.tasks) {
             (Some(document), _, _) | (None, Some(document), None) => document.get(),
+            (None, None, None) if peek.natural_language.is_some() || peek.plan_token.is_some() => "",
             _ => return Ok(None),
         };
         let mut rest: SubmissionBody =
             serde_json::from_slice(body).map_err(|error| body::malformed(&error))?;
         refuse_both(&rest)?;
         match rest.dsl.take().or(rest.workflow.take()) {
+            None => Ok(Some(Wrapped {
+                text: Vec::new(),
+                offset: (0, 0),
+                rest,
+            })),
             Some(Value::String(text)) => Ok(Some(Wrapped {
                 text: text.into_bytes(),
                 offset: (0, 0),
@@ -113,7 +127,8 @@ impl Wrapped {
             return Ok(None);
         };
         let has = |key: &str| text.lines().any(|line| line.starts_with(key));
-        if !has("dsl:") && (!has("workflow:") || has("tasks:")) {
+        let is_text = (has("natural_language:") || has("plan_token:")) && !has("tasks:");
+        if !is_text && !has("dsl:") && (!has("workflow:") || has("tasks:")) {
             return Ok(None);
         }
         let mut rest: SubmissionBody = typed::read(text, limits).map_err(|problems| {
@@ -136,6 +151,22 @@ impl Wrapped {
         }))
     }
 
+    /// Whether there is neither a document nor a text: an object without any key of one.
+    pub fn says_nothing(&self) -> bool {
+        const KEYS: [&str; 4] = ["tasks", "workflow", "dsl", "name"];
+        let object: Result<serde_json::Map<String, Value>, _> = serde_json::from_slice(&self.text);
+        object.is_ok_and(|object| !KEYS.iter().any(|key| object.contains_key(*key)))
+    }
+
+    /// A document with what a run of it gets.
+    pub fn of_document(document: &Value, rest: SubmissionBody) -> Wrapped {
+        Wrapped {
+            text: document.to_string().into_bytes(),
+            offset: (0, 0),
+            rest,
+        }
+    }
+
     /// Where a place of the document is in the body.
     pub fn shift(&self, mut fault: Fault) -> Fault {
         if let (Some(line), Some(column)) = (fault.line, fault.column) {
@@ -147,11 +178,21 @@ impl Wrapped {
 }
 
 fn refuse_both(rest: &SubmissionBody) -> Result<(), Problem> {
-    match (&rest.dsl, &rest.workflow) {
-        (Some(_), Some(_)) => Err(Problem::new(
-            Code::Malformed,
-            "the body has both 'dsl' and 'workflow' (give one)",
-        )),
+    let given = [
+        ("dsl", rest.dsl.is_some()),
+        ("workflow", rest.workflow.is_some()),
+        ("natural_language", rest.natural_language.is_some()),
+        ("plan_token", rest.plan_token.is_some()),
+    ];
+    let mut given = given
+        .iter()
+        .filter(|(_, is_given)| *is_given)
+        .map(|(name, _)| *name);
+    match (given.next(), given.next()) {
+        (Some(first), Some(second)) => {
+            let detail = format!("the body has both '{first}' and '{second}' (give one)");
+            Err(Problem::new(Code::Malformed, detail))
+        }
         _ => Ok(()),
     }
 }

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::backend::{Backend, Stats};
@@ -75,6 +77,23 @@ pub(super) async fn sla<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Probl
         view.agents.clear();
     }
     Ok(response::json(StatusCode::OK, &view))
+}
+
+/// Answers `POST /cache/clear`; operators only.
+pub(super) async fn clear_cache<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
+    Query::read(asked.parts.uri.query(), &[])?;
+    asked.caller.need_operator()?;
+    let forgotten = asked.backend.forget_memos().await?;
+    Ok(response::json(StatusCode::OK, &ClearedView { forgotten }))
+}
+
+/// The answer to `POST /cache/clear`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Cleared")]
+pub struct ClearedView {
+    /// Answers that were forgotten; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<u64>,
 }
 
 /// Answers `GET /healthz`.

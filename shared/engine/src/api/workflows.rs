@@ -6,12 +6,13 @@ use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use orchestrator_core::ids::RunId;
 use orchestrator_core::run::{Carrier, Rejection};
-use orchestrator_core::workflow::{Limits, Workflow, parse, typed};
+use orchestrator_core::workflow::{Limits, Workflow, parse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::agents::check_agents;
 use super::backend::Backend;
 use super::body;
 use super::handle::Asked;
@@ -20,6 +21,7 @@ use super::problem::{Code, Fault, Problem};
 use super::query::{Query, short};
 use super::response::{self, Answer};
 use super::submission::{Mode, Wrapped};
+use super::translations;
 use crate::decision::admission_pool;
 use crate::ports::RunIndex;
 use crate::ports::idempotency::{Claim, Claimed};
@@ -55,7 +57,6 @@ pub(super) struct Submitted {
     pub inputs: Value,
     pub metadata: Value,
     priority: Option<u8>,
-    mode: Option<Mode>,
     warnings: Vec<Fault>,
 }
 
@@ -74,13 +75,29 @@ pub(super) async fn submit<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Pr
         }
     };
     take_token(&asked).await?;
-    let submitted = Submitted::read(&asked)?;
-    if mode.or(submitted.mode) == Some(Mode::Plan) {
+    let wrapped = wrap(&asked)?;
+    let mode = mode.or(wrapped.rest.mode);
+    let wrapped = match (&wrapped.rest.natural_language, &wrapped.rest.plan_token) {
+        (Some(_), _) => return translations::submit(asked, wrapped.rest, mode).await,
+        (None, Some(_)) => translations::of_plan(&asked, wrapped.rest).await?,
+        (None, None) => wrapped,
+    };
+    let says_nothing = wrapped.says_nothing();
+    let submitted = Submitted::of(&asked, wrapped).map_err(|problem| match says_nothing {
+        true => translations::instead(&asked, problem),
+        false => problem,
+    })?;
+    if mode == Some(Mode::Plan) {
         return Ok(response::json(
             StatusCode::OK,
             &policies::plan(&asked, &submitted, false),
         ));
     }
+    start(asked, submitted).await
+}
+
+/// Starts a run of what was submitted.
+pub(super) async fn start<B: Backend>(asked: Asked<'_, B>, submitted: Submitted) -> Result<Answer, Problem> {
     let (run, replayed) = claim(&asked, &submitted).await?;
     let is_there = replayed && asked.backend.run_index().summary(run).await?.is_some();
     if !is_there {
@@ -204,22 +221,89 @@ pub(super) fn unknown_task(workflow: &Workflow, task: &str) -> Problem {
     Problem::new(Code::UnknownTask, detail)
 }
 
+/// The body of a request, taken apart.
+fn wrap<B: Backend>(asked: &Asked<'_, B>) -> Result<Wrapped, Problem> {
+    let intake = asked.backend.intake();
+    body::bounded(asked.body.len(), intake.body_bytes_max())?;
+    let format = body::format(&asked.parts.headers)?;
+    Wrapped::read(asked.body, format, &intake.limits)
+}
+
+/// On whose behalf: the one who is named, if the caller may name them, else the caller.
+pub(super) fn client_of<B: Backend>(
+    asked: &Asked<'_, B>,
+    named: Option<String>,
+    of_document: Option<&String>,
+) -> Result<String, Problem> {
+    match named.or_else(|| of_document.cloned()) {
+        Some(named) if asked.caller.sees(&named) => Ok(named),
+        Some(named) => {
+            let own = &asked.caller.client_id;
+            let detail = format!(
+                "client '{own}' cannot submit for '{}' (leave client_id out)",
+                short(&named)
+            );
+            Err(Problem::new(Code::Forbidden, detail))
+        }
+        None => Ok(asked.caller.client_id.clone()),
+    }
+}
+
 impl Submitted {
     /// Reads the body of a request.
     pub(super) fn read<B: Backend>(asked: &Asked<'_, B>) -> Result<Submitted, Problem> {
+        let wrapped = wrap(asked)?;
+        if wrapped.rest.natural_language.is_some() || wrapped.rest.plan_token.is_some() {
+            let detail = "this path takes a workflow (POST /workflows takes texts and plans)";
+            return Err(Problem::new(Code::Malformed, detail));
+        }
+        Submitted::of(asked, wrapped)
+    }
+
+    /// Checks a submission.
+    pub(super) fn of<B: Backend>(asked: &Asked<'_, B>, wrapped: Wrapped) -> Result<Submitted, Problem> {
+        let (mut submitted, given) = Submitted::check(asked, wrapped)?;
+        let inputs = submitted.workflow.bind_inputs(&given);
+        submitted.inputs = inputs.map_err(|problems| faults(&problems))?;
+        Ok(submitted)
+    }
+
+    /// Checks a submission that is only planned: inputs that are still to be given are named instead of refused.
+    pub(super) fn planned<B: Backend>(
+        asked: &Asked<'_, B>,
+        wrapped: Wrapped,
+    ) -> Result<(Submitted, Vec<String>), Problem> {
+        let (mut submitted, given) = Submitted::check(asked, wrapped)?;
+        let declared = &submitted.workflow.inputs;
+        let is_open = |(name, default): &(&String, &Value)| default.is_null() && !given.contains_key(*name);
+        let needs: Vec<String> = declared
+            .iter()
+            .filter(is_open)
+            .map(|(name, _)| name.clone())
+            .collect();
+        if needs.is_empty() {
+            let inputs = submitted.workflow.bind_inputs(&given);
+            submitted.inputs = inputs.map_err(|problems| faults(&problems))?;
+        } else {
+            let mut inputs: Map<String, Value> = declared.clone().into_iter().collect();
+            inputs.extend(given);
+            submitted.inputs = Value::Object(inputs);
+        }
+        Ok((submitted, needs))
+    }
+
+    /// Everything but the inputs, and the inputs as they were given.
+    fn check<B: Backend>(
+        asked: &Asked<'_, B>,
+        wrapped: Wrapped,
+    ) -> Result<(Submitted, Map<String, Value>), Problem> {
         let intake = asked.backend.intake();
-        body::bounded(asked.body.len(), intake.body_bytes_max())?;
-        let format = body::format(&asked.parts.headers)?;
-        let wrapped = Wrapped::read(asked.body, format, &intake.limits)?;
         body::bounded(wrapped.text.len(), intake.limits.document_bytes)?;
         let document = Document::parse(&wrapped, &intake.limits)?;
         let Document { workflow, warnings } = document;
-        check_agents(&workflow, intake.agents.as_ref(), &wrapped, &intake.limits)?;
+        check_agents(&workflow, intake, &wrapped)?;
         let given = object("inputs", wrapped.rest.inputs)?;
         let metadata = Value::Object(object("metadata", wrapped.rest.metadata)?);
-        let inputs = workflow
-            .bind_inputs(&given)
-            .map_err(|problems| faults(&problems))?;
         if let Some(priority) = wrapped
             .rest
             .priority
@@ -227,29 +311,16 @@ impl Submitted {
         {
             return Err(Rejection::PriorityOutOfRange(priority).into());
         }
-        let named = wrapped.rest.client_id.or_else(|| workflow.client_id.clone());
-        let client_id = match named {
-            Some(named) if asked.caller.sees(&named) => named,
-            Some(named) => {
-                let own = &asked.caller.client_id;
-                let detail = format!(
-                    "client '{own}' cannot submit for '{}' (leave client_id out)",
-                    short(&named)
-                );
-                return Err(Problem::new(Code::Forbidden, detail));
-            }
-            None => asked.caller.client_id.clone(),
-        };
-        let (priority, mode) = (wrapped.rest.priority, wrapped.rest.mode);
-        Ok(Submitted {
+        let client_id = client_of(asked, wrapped.rest.client_id, workflow.client_id.as_ref())?;
+        let submitted = Submitted {
             workflow: Arc::new(workflow),
             client_id,
-            inputs,
+            inputs: Value::Null,
             metadata,
-            priority,
-            mode,
+            priority: wrapped.rest.priority,
             warnings,
-        })
+        };
+        Ok((submitted, given))
     }
 
     fn request(&self, run: RunId, needs_admission: bool, trace: Carrier) -> Request {
@@ -293,65 +364,7 @@ impl Document {
     }
 }
 
-fn check_agents(
-    workflow: &Workflow,
-    agents: Option<&std::collections::BTreeSet<String>>,
-    wrapped: &Wrapped,
-    limits: &Limits,
-) -> Result<(), Problem> {
-    let faults = match agents {
-        Some(agents) => unknown_agents(workflow, agents, &wrapped.text, limits),
-        None => Vec::new(),
-    };
-    match faults.is_empty() {
-        true => Ok(()),
-        false => Err(Problem::dsl(
-            faults.into_iter().map(|fault| wrapped.shift(fault)).collect(),
-        )),
-    }
-}
-
-/// A fault for each task whose agent is not configured.
-pub fn unknown_agents(
-    workflow: &Workflow,
-    agents: &std::collections::BTreeSet<String>,
-    text: &[u8],
-    limits: &Limits,
-) -> Vec<Fault> {
-    const SHOWN_MAX: usize = 100;
-    let known: Vec<&str> = agents.iter().take(20).map(String::as_str).collect();
-    let known = if known.is_empty() {
-        "none".to_owned()
-    } else {
-        known.join(", ")
-    };
-    let text = std::str::from_utf8(text).unwrap_or_default();
-    let tasks = workflow.tasks.iter().enumerate();
-    let unknown = tasks
-        .filter(|(_, task)| !agents.contains(&task.agent))
-        .take(SHOWN_MAX);
-    unknown
-        .map(|(index, task)| {
-            let path = format!("tasks[{index}].agent");
-            let place = typed::locate(text, limits, &path);
-            Fault {
-                code: "dsl.unknown-agent".to_owned(),
-                severity: "error".to_owned(),
-                line: place.map(|place| place.line),
-                column: place.map(|place| place.column),
-                path,
-                message: format!(
-                    "task '{}' has the unknown agent '{}'",
-                    task.id,
-                    short(&task.agent)
-                ),
-                remedy: format!("configure it under 'agents:'; configured are {known}"),
-            }
-        })
-        .collect()
-}
-
-fn object(name: &str, value: Option<Value>) -> Result<Map<String, Value>, Problem> {
+pub(super) fn object(name: &str, value: Option<Value>) -> Result<Map<String, Value>, Problem> {
     match value {
         None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(map)) => Ok(map),

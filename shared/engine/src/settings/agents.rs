@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use orchestrator_translate::catalogue::{Action, Agent as Entry, Shipped};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use super::raw::AgentConfig;
 use crate::env_vars;
 
 /// One agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Agent {
     /// How it works.
     pub kind: AgentKind,
@@ -19,6 +20,8 @@ pub struct Agent {
     pub env: BTreeMap<String, String>,
     /// Longest run time of one attempt, for tasks that do not say otherwise.
     pub timeout_ms: Option<u64>,
+    /// What it says about itself; `None`: nothing.
+    pub entry: Option<Entry>,
 }
 
 impl Agent {
@@ -29,6 +32,7 @@ impl Agent {
             concurrency: None,
             env: BTreeMap::new(),
             timeout_ms: None,
+            entry: None,
         }
     }
 }
@@ -104,6 +108,9 @@ fn check_one(name: &str, config: AgentConfig) -> Result<Agent, (String, String)>
         concurrency,
         env,
         timeout,
+        description,
+        catalogue,
+        actions,
     } = config;
     let kind = match (command, http, builtin) {
         (Some(command), None, None) => {
@@ -141,7 +148,59 @@ fn check_one(name: &str, config: AgentConfig) -> Result<Agent, (String, String)>
         concurrency,
         env,
         timeout_ms: timeout.map(|timeout| timeout.millis),
+        entry: entry(name, description, catalogue, actions)?,
     })
+}
+
+/// What an agent says about itself.
+fn entry(
+    name: &str,
+    description: Option<String>,
+    catalogue: Option<Shipped>,
+    own: BTreeMap<String, Action>,
+) -> Result<Option<Entry>, (String, String)> {
+    let place = |path: &str| format!("agents.{name}.{path}");
+    let shipped = match catalogue {
+        None => None,
+        Some(catalogue) => {
+            let agents = catalogue.catalogue().agents();
+            let known: Vec<&str> = agents.keys().map(String::as_str).collect();
+            let missing = || {
+                let message = format!(
+                    "the catalogue has no agent '{name}' (it has {})",
+                    known.join(", ")
+                );
+                (place("catalogue"), message)
+            };
+            Some(agents.get(name).ok_or_else(missing)?)
+        }
+    };
+    if shipped.is_none() && description.is_none() && own.is_empty() {
+        return Ok(None);
+    }
+    let mut actions = BTreeMap::new();
+    for (action, entry) in own {
+        let base = shipped.and_then(|agent| agent.actions.get(&action));
+        let entry = base.map_or_else(|| entry.clone(), |base| entry.clone().on_top_of(base));
+        if let Some(fault) = entry.faults().into_iter().next() {
+            let dot = if fault.path.is_empty() { "" } else { "." };
+            return Err((
+                place(&format!("actions.{action}{dot}{}", fault.path)),
+                fault.message,
+            ));
+        }
+        actions.insert(action, entry);
+    }
+    if actions.is_empty()
+        && let Some(shipped) = shipped
+    {
+        actions = shipped.actions.clone();
+    }
+    let description = description.or_else(|| shipped.map(|shipped| shipped.description.clone()));
+    Ok(Some(Entry {
+        description: description.unwrap_or_default(),
+        actions,
+    }))
 }
 
 fn check_command(command: Vec<String>) -> Result<Vec<String>, String> {

@@ -55,6 +55,8 @@ fn check(file: FileConfig) -> Result<Settings, Problems> {
         attempts: checker.attempts(&orchestrator.limits),
         agents,
         limits: checker.limits(orchestrator.limits),
+        translation: checker.translation(orchestrator.translation),
+        costs: checker.costs(&orchestrator.costs),
     };
     match policy {
         Ok(policy) => {
@@ -102,7 +104,7 @@ impl Checker {
     }
 
     /// A number of seconds as milliseconds.
-    fn seconds(&mut self, key: &str, value: Option<f64>, default: f64) -> u64 {
+    pub(super) fn seconds(&mut self, key: &str, value: Option<f64>, default: f64) -> u64 {
         let seconds = value.unwrap_or(default);
         raw::millis(seconds).unwrap_or_else(|| {
             self.refuse(
@@ -139,7 +141,7 @@ impl Checker {
         count
     }
 
-    fn at_least_one(&mut self, key: &str, value: Option<u32>) -> Option<u32> {
+    pub(super) fn at_least_one(&mut self, key: &str, value: Option<u32>) -> Option<u32> {
         if value == Some(0) {
             self.refuse(
                 key,

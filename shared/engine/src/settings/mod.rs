@@ -10,18 +10,22 @@ mod agents;
 mod digest;
 mod load;
 mod sla;
+mod translation;
 
 pub use agents::{Agent, AgentKind, Builtin};
 pub use digest::digest;
 pub use load::load;
+pub use translation::{Budget, Costs, KeySource, OpenAi, Structured, Translation, TranslatorKind};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use orchestrator_core::guard::RateLimits;
 use orchestrator_core::policy::Policy;
 use orchestrator_core::sla::SlaSpec;
 use orchestrator_core::workflow::Limits;
 pub use orchestrator_core::workflow::typed::Problem;
+use orchestrator_translate::Catalogue;
 
 use crate::api;
 
@@ -47,6 +51,10 @@ pub struct Settings {
     pub attempts: AttemptLimits,
     /// The agents by name, built-in ones included.
     pub agents: BTreeMap<String, Agent>,
+    /// How sentences become workflows.
+    pub translation: Translation,
+    /// What machines cost.
+    pub costs: Costs,
     limits: raw::LimitsConfig,
 }
 
@@ -188,11 +196,23 @@ impl Settings {
         limits.with_task_count(self.policy.max_task_count() as usize)
     }
 
+    /// What the agents say about themselves.
+    pub fn catalogue(&self) -> Catalogue {
+        let described = self
+            .agents
+            .iter()
+            .filter_map(|(name, agent)| Some((name.clone(), agent.entry.clone()?)));
+        Catalogue::new(described.collect())
+    }
+
     /// What the HTTP API lets in.
     pub fn api_intake(&self) -> api::Intake {
         api::Intake {
             limits: self.api_limits(),
             agents: Some(self.agents.keys().cloned().collect()),
+            catalogue: Arc::new(self.catalogue()),
+            translation: self.translation.limits(&self.cache),
+            costs: self.costs,
             runs_max: self.intake.runs_max,
             queues_runs: self.intake.on_limit == raw::OnLimit::Queue,
             idempotency_ttl_ms: self.intake.idempotency_ttl_ms,

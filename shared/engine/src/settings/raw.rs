@@ -5,9 +5,12 @@ use std::fmt;
 
 use orchestrator_core::policy::PolicyConfig;
 use orchestrator_core::sla::OnBreach;
+use orchestrator_translate::catalogue::{Action, Shipped};
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
+
+pub use super::translation::raw::{CostsConfig, TranslationConfig};
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
@@ -49,6 +52,12 @@ pub struct OrchestratorConfig {
     /// Bounds on documents and attempts.
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// How sentences become workflows.
+    #[serde(default)]
+    pub translation: TranslationConfig,
+    /// What machines cost, for estimates.
+    #[serde(default)]
+    pub costs: CostsConfig,
 }
 
 /// `master_orchestrator.telemetry`.
@@ -230,6 +239,15 @@ pub struct AgentConfig {
     #[serde(default)]
     #[schemars(with = "Option<DurationForms>")]
     pub timeout: Option<Duration>,
+    /// What it is for, in a sentence.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// A catalogue of the program that describes an agent of this name.
+    #[serde(default)]
+    pub catalogue: Option<Shipped>,
+    /// Its actions. With `catalogue`, those of the catalogue that it offers, with what differs.
+    #[serde(default)]
+    pub actions: BTreeMap<String, Action>,
 }
 
 /// A duration: a number of seconds, or a text such as `30s`, `5m`, `1h30m`.

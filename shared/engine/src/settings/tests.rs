@@ -293,7 +293,8 @@ fn blocks<'a>(text: &'a str, mark: &str) -> Vec<&'a str> {
 fn the_examples_in_the_documents_are_valid() {
     let policy = include_str!("../../../../docs/policy.md");
     let configurations = blocks(REFERENCE, "config");
-    assert_eq!(configurations.len(), 1);
+    assert_eq!(configurations.len(), 2);
+    load(configurations[1]).unwrap();
     let settings = load(configurations[0]).unwrap();
     let defaults = Settings::without_file();
     assert_eq!(

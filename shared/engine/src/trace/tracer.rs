@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use orchestrator_core::ids::RunId;
+use orchestrator_core::time::Timestamp;
 
 use super::context::SpanId;
 use super::export::Export;
@@ -20,13 +21,24 @@ pub trait Sink: fmt::Debug + Send + Sync {
     fn take(&self, records: Vec<Record>);
 }
 
-/// A span, or what one is made of: intervals become spans where they are sent, not where runs are worked on.
-#[derive(Debug, Clone)]
+/// A span, or what one is made of: it becomes one where it is sent, not where runs are worked on.
 pub enum Record {
     /// An interval of a run.
     Interval(Arc<RunTrace>, Interval),
     /// A span.
     Span(Box<Span>),
+    /// Makes a span.
+    Later(Box<dyn FnOnce() -> Span + Send>),
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Record::Interval(_, interval) => interval.fmt(formatter),
+            Record::Span(span) => span.fmt(formatter),
+            Record::Later(_) => formatter.write_str("Later"),
+        }
+    }
 }
 
 impl Record {
@@ -35,6 +47,7 @@ impl Record {
         match self {
             Record::Interval(trace, interval) => trace.span_of(&interval),
             Record::Span(span) => *span,
+            Record::Later(make) => make(),
         }
     }
 }
@@ -101,10 +114,8 @@ impl Tracer {
         }
     }
 
-    /// Hands over the span of work that the host did: a turn, a dispatch.
-    pub fn record_work(&self, span: Span) {
-        if span.end.millis_since(span.start) >= self.work_ms_min {
-            self.record_span(span);
-        }
+    /// Whether work that the host did between these times, a turn or a dispatch, has a span of its own.
+    pub(crate) fn tells_of(&self, start: Timestamp, end: Timestamp) -> bool {
+        end.millis_since(start) >= self.work_ms_min
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! Reading order: [`replay`], [`run`] with [`task`], [`event`], [`explain`], then the small ones.
 
+pub mod agents;
 pub mod alert;
 mod at;
 pub mod attempts;
@@ -22,7 +23,9 @@ pub mod run;
 pub mod sla;
 pub mod task;
 pub mod trace;
+pub mod translation;
 
+pub use agents::{AgentEntry, AgentList};
 pub use alert::{AlertType, AlertView};
 pub use at::At;
 pub use attempts::{AttemptView, Attempts};
@@ -40,6 +43,7 @@ pub use run::RunView;
 pub use sla::{AgentView, AtRiskView, LateView, SlaStats, SlaView, StallView};
 pub use task::{TaskDetail, TaskView};
 pub use trace::{TaskTraceView, TraceView};
+pub use translation::{EstimateView, ProposalView, SuggestionList, TranslationAccepted, TranslationView};
 
 #[cfg(test)]
 mod tests;

@@ -1,32 +1,18 @@
 //! Checkpoints of real commands: saved while they work, restored for the next attempt, never used when damaged.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of this file are test code, outside test functions"
-)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use super::common::{block_on, command, options, request, wait_for};
 use orchestrator_core::ids::RunId;
-use orchestrator_core::policy::{Policy, PolicyConfig, Surroundings};
 use orchestrator_core::run::rollback::{Request, Target};
 use orchestrator_core::run::{Command, Event, RunState, RunStatus};
-use orchestrator_core::workflow::{Limits, parse};
-use orchestrator_embedded::{Change, Orchestrator, Reader, StartOptions, SystemClock};
-use orchestrator_engine::ports::{Clock as _, Journal as _};
+use orchestrator_embedded::{Change, Orchestrator, Reader};
+use orchestrator_engine::ports::Journal as _;
 use orchestrator_engine::record;
-use orchestrator_engine::settings::{Agent, AgentKind};
-use orchestrator_engine::submit;
 use orchestrator_engine::views::Replay;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    runtime.unwrap().block_on(future)
-}
 
 /// One task, done by a shell script.
 struct Place {
@@ -56,20 +42,8 @@ impl Place {
         let changes = orchestrator.subscribe();
         let task = json!({"id": "t", "agent": "agent", "action": "work",
             "retry": {"max_retries": retries, "backoff_base_s": 0.0}});
-        let document = json!({"name": "test", "tasks": [task]}).to_string();
-        let workflow = parse(document.as_bytes(), &Limits::api()).workflow.unwrap();
-        let run = SystemClock.new_run_id();
-        let request = submit::Request {
-            run,
-            canonical: workflow.canonical().into(),
-            workflow: Arc::new(workflow),
-            client_id: "tester".to_owned(),
-            inputs: Arc::new(json!({})),
-            metadata: Arc::new(json!({})),
-            priority: None,
-            trace: Default::default(),
-            needs_admission: false,
-        };
+        let request = request(&json!([task]));
+        let run = request.run;
         block_on(orchestrator.submit(request)).unwrap();
         Place {
             temp,
@@ -98,12 +72,7 @@ impl Place {
     }
 
     fn wait_for_the_end(&mut self) -> RunStatus {
-        loop {
-            let change = self.changes.blocking_recv().unwrap();
-            if change.has_ended {
-                return change.status;
-            }
-        }
+        wait_for(&mut self.changes, |change| change.has_ended).status
     }
 
     fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
@@ -150,12 +119,9 @@ impl Place {
 }
 
 fn start(directory: &Path) -> Orchestrator {
-    let policy = Policy::new(&PolicyConfig::default(), Surroundings::default()).unwrap();
-    let mut options = StartOptions::new(directory.join("data"), Arc::new(policy));
-    options.base_dir = directory.to_owned();
-    options.limits.grace_ms = 200;
-    let script = directory.join("agent.sh").to_str().unwrap().to_owned();
-    let agent = Agent::new(AgentKind::Command(vec!["sh".to_owned(), script]));
+    let mut options = options(directory);
+    let script = directory.join("agent.sh");
+    let agent = command(&["sh", script.to_str().unwrap()]);
     options.agents.insert("agent".to_owned(), agent);
     Orchestrator::start(options).unwrap()
 }

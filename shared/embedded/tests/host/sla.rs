@@ -1,38 +1,23 @@
 //! Deadlines in the embedded host: timers, what a breach leads to, the list of alerts, the webhook.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of this file are test code, outside test functions"
-)]
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::common::{block_on, command, options, request, wait_for};
 use orchestrator_core::guard::RateLimits;
-use orchestrator_core::policy::{Policy, PolicyConfig, Surroundings};
 use orchestrator_core::run::{Event, RunStatus};
-use orchestrator_core::workflow::{Limits, parse};
-use orchestrator_embedded::{HostBackend, Orchestrator, Reader, StartOptions, SystemClock, Webhook};
+use orchestrator_embedded::{HostBackend, Orchestrator, Reader, StartOptions, Webhook};
 use orchestrator_engine::api::{Backend as _, Intake};
-use orchestrator_engine::ports::{Clock as _, Journal as _};
+use orchestrator_engine::ports::Journal as _;
 use orchestrator_engine::record;
-use orchestrator_engine::settings::{Agent, AgentKind};
 use orchestrator_engine::sla::AlertKeySecret;
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::views::{AlertType, AlertView, SlaView};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
 
 struct Place {
     temp: TempDir,
@@ -42,13 +27,9 @@ struct Place {
 impl Place {
     fn new() -> Place {
         let temp = tempfile::tempdir().unwrap();
-        let policy = Policy::new(&PolicyConfig::default(), Surroundings::default()).unwrap();
-        let mut options = StartOptions::new(temp.path().join("data"), Arc::new(policy));
-        options.base_dir = temp.path().to_owned();
-        options.limits.grace_ms = 200;
-        let sleep = ["sh", "-c", "sleep 0.6; echo done > $ORCHESTRATOR_RUN_DIR/done"];
-        let command = AgentKind::Command(sleep.iter().map(|&word| word.to_owned()).collect());
-        options.agents.insert("sleeper".to_owned(), Agent::new(command));
+        let mut options = options(temp.path());
+        let sleep = command(&["sh", "-c", "sleep 0.6; echo done > $ORCHESTRATOR_RUN_DIR/done"]);
+        options.agents.insert("sleeper".to_owned(), sleep);
         Place { temp, options }
     }
 
@@ -75,39 +56,22 @@ impl Place {
     }
 }
 
-fn request(sla: &Value) -> Request {
-    let tasks =
-        json!([{"id": "t", "agent": "sleeper", "action": "sleep", "sla": sla, "retry": {"max_retries": 0}}]);
-    let document = json!({"name": "test", "tasks": tasks}).to_string();
-    let workflow = parse(document.as_bytes(), &Limits::api()).workflow.unwrap();
-    Request {
-        run: SystemClock.new_run_id(),
-        canonical: workflow.canonical().into(),
-        workflow: Arc::new(workflow),
-        client_id: "tester".to_owned(),
-        inputs: Arc::new(json!({})),
-        metadata: Arc::new(json!({})),
-        priority: None,
-        trace: Default::default(),
-        needs_admission: false,
-    }
+fn late(sla: &Value) -> Request {
+    request(
+        &json!([{"id": "t", "agent": "sleeper", "action": "sleep", "sla": sla, "retry": {"max_retries": 0}}]),
+    )
 }
 
 /// Runs one workflow until it has ended.
 fn run(host: &HostBackend, sla: &Value) -> (orchestrator_core::ids::RunId, RunStatus) {
-    let request = request(sla);
+    let request = late(sla);
     let run = request.run;
-    let status = block_on(async {
-        let mut changes = host.orchestrator().subscribe();
+    let mut changes = host.orchestrator().subscribe();
+    block_on(async {
         host.orchestrator().submit(request).await.unwrap();
-        loop {
-            let change = changes.recv().await.unwrap();
-            if change.run == run && change.has_ended {
-                return change.status;
-            }
-        }
     });
-    (run, status)
+    let end = wait_for(&mut changes, |change| change.run == run && change.has_ended);
+    (run, end.status)
 }
 
 fn board(host: &HostBackend) -> SlaView {
@@ -170,7 +134,7 @@ fn a_task_that_is_to_fail_when_late_is_stopped() {
 fn deadlines_and_tallies_survive_a_restart() {
     let place = Place::new();
     let host = place.start();
-    let request = request(&json!({"queue_max_seconds": 60}));
+    let request = late(&json!({"queue_max_seconds": 60}));
     let id = request.run;
     block_on(host.orchestrator().submit(request)).unwrap();
     host.orchestrator().stop();

@@ -1,35 +1,18 @@
 //! The embedded orchestrator as a whole: real commands, real files, restarts.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of this file are test code, outside test functions"
-)]
-
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
+use super::common::{block_on, command, options, request, wait_for};
 use orchestrator_core::ids::RunId;
-use orchestrator_core::policy::{Policy, PolicyConfig, Surroundings};
 use orchestrator_core::run::{Command, FailureClass, Node, RunState, RunStatus, TaskStatus};
-use orchestrator_core::workflow::{Limits, parse};
-use orchestrator_embedded::{Change, Orchestrator, Reader, StartError, StartOptions, SystemClock, TakesUp};
-use orchestrator_engine::ports::Clock as _;
+use orchestrator_embedded::{Orchestrator, Reader, StartError, StartOptions, TakesUp};
 use orchestrator_engine::ports::RunIndex as _;
 use orchestrator_engine::ports::run_index::RunQuery;
 use orchestrator_engine::settings::{Agent, AgentKind, Builtin};
-use orchestrator_engine::submit::Request;
 use orchestrator_engine::views::Replay;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::broadcast::Receiver;
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
 
 /// A directory with agents, each a shell script named in the configuration, and a data directory.
 struct Place {
@@ -40,10 +23,7 @@ struct Place {
 impl Place {
     fn new(scripts: &[(&str, &str)]) -> Place {
         let temp = tempfile::tempdir().unwrap();
-        let policy = Policy::new(&PolicyConfig::default(), Surroundings::default()).unwrap();
-        let mut options = StartOptions::new(temp.path().join("data"), Arc::new(policy));
-        options.base_dir = temp.path().to_owned();
-        options.limits.grace_ms = 200;
+        let mut options = options(temp.path());
         options.limits.log_bytes = 64 << 10;
         options.limits.output_bytes = 4 << 10;
         for (name, script) in scripts {
@@ -68,42 +48,11 @@ impl Place {
     }
 }
 
-fn command(argv: &[&str]) -> Agent {
-    Agent::new(AgentKind::Command(
-        argv.iter().map(|&word| word.to_owned()).collect(),
-    ))
-}
-
-fn request(tasks: &Value) -> Request {
-    let document = json!({"name": "test", "tasks": tasks}).to_string();
-    let workflow = parse(document.as_bytes(), &Limits::api()).workflow.unwrap();
-    Request {
-        run: SystemClock.new_run_id(),
-        canonical: workflow.canonical().into(),
-        workflow: Arc::new(workflow),
-        client_id: "tester".to_owned(),
-        inputs: Arc::new(json!({})),
-        metadata: Arc::new(json!({})),
-        priority: None,
-        trace: Default::default(),
-        needs_admission: false,
-    }
-}
-
 fn submit(orchestrator: &Orchestrator, tasks: &Value) -> RunId {
     let request = request(tasks);
     let run = request.run;
     block_on(orchestrator.submit(request)).unwrap();
     run
-}
-
-fn wait_for(changes: &mut Receiver<Change>, mut is_it: impl FnMut(&Change) -> bool) -> Change {
-    loop {
-        let change = changes.blocking_recv().unwrap();
-        if is_it(&change) {
-            return change;
-        }
-    }
 }
 
 /// Runs one task to its end.

@@ -1,21 +1,15 @@
 //! Every route of the HTTP API over a real socket: what it answers, and how it refuses.
 
+mod caller;
+mod texts;
+
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use orchestrator_engine::api::ROUTES;
-use serde_json::{Value, json};
-use tests::requests::{Reply, Request};
-use tests::server::{Server, eventually};
+use serde_json::json;
+use tests::requests::Request;
 
-const CONFIGURATION: &str = r#"
-master_orchestrator:
-  decision:
-    rules:
-      - {name: ask-first, when: 'task.action == "publish"', require_approval: "publishing needs a yes"}
-agents:
-  patient: {command: ["sleep", "600"]}
-"#;
+use caller::{Caller, await_status, start};
 
 /// A run with a task that is done at once, one that waits for a person, and one that waits for that one.
 const WORKFLOW: &str = r"
@@ -26,43 +20,6 @@ tasks:
   - {id: ask, agent: noop, action: publish, depends_on: [first]}
   - {id: last, agent: noop, action: run, depends_on: [ask]}
 ";
-
-fn start(folder: &Path) -> Server {
-    let configuration = folder.join("orchestrator.yaml");
-    std::fs::write(&configuration, CONFIGURATION).expect("the folder is writable");
-    Server::start(&folder.join("data"), &configuration)
-}
-
-/// Sends requests and notes which routes they took.
-struct Caller<'a> {
-    server: &'a Server,
-    taken: BTreeSet<(String, &'static str)>,
-}
-
-impl Caller<'_> {
-    fn send(&mut self, pattern: &'static str, request: &Request<'_>) -> Reply {
-        self.taken.insert((request.method.to_owned(), pattern));
-        request.send(&self.server.endpoint)
-    }
-
-    fn json(&mut self, pattern: &'static str, request: &Request<'_>) -> Value {
-        let reply = self.send(pattern, request);
-        assert!(
-            (200..300).contains(&reply.status),
-            "{request:?}: {} {}",
-            reply.head,
-            reply.json()
-        );
-        reply.json()
-    }
-}
-
-fn await_status(server: &Server, path: &str, status: &str) -> Value {
-    eventually(&format!("{path} becomes {status}"), || {
-        let view = Request::new("GET", path).send(&server.endpoint).json();
-        (view["status"] == status).then_some(view)
-    })
-}
 
 #[test]
 fn every_route_answers_as_documented() {
@@ -84,6 +41,8 @@ fn every_route_answers_as_documented() {
     assert_eq!(reply.header("location"), Some(format!("/runs/{id}").as_str()));
     let run = format!("/runs/{id}");
     await_status(&server, &format!("{run}/tasks/ask"), "HELD");
+
+    texts::take(&mut caller);
 
     let view = caller.json("/runs/{run}", &Request::new("GET", &run));
     let named = (&view["workflow"], &view["client_id"], &view["inputs"]);

@@ -2,33 +2,20 @@
 
 use std::sync::Arc;
 
+use super::common::request;
 use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::{Policy, PolicyConfig, Surroundings};
 use orchestrator_core::run::{Command, RunStatus};
-use orchestrator_core::workflow::{Limits, parse};
-use orchestrator_embedded::{Orchestrator, StartOptions, SystemClock};
+use orchestrator_embedded::{Orchestrator, StartOptions};
 use orchestrator_engine::error::Error;
-use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::ports::journal;
 use orchestrator_engine::submit::Request;
 use rusqlite::Connection;
 use serde_json::json;
 
-fn request() -> Request {
-    let document = json!({"name": "held", "tasks": [{"id": "t", "agent": "noop", "action": "drop_table"}]});
-    let parsed = parse(document.to_string().as_bytes(), &Limits::api());
-    let workflow = parsed.workflow.expect("the document is valid");
-    Request {
-        run: SystemClock.new_run_id(),
-        canonical: workflow.canonical().into(),
-        workflow: Arc::new(workflow),
-        client_id: "tester".to_owned(),
-        inputs: Arc::new(json!({})),
-        metadata: Arc::new(json!({})),
-        priority: None,
-        trace: Default::default(),
-        needs_admission: false,
-    }
+/// What waits for a person.
+fn destructive() -> Request {
+    request(&json!([{"id": "t", "agent": "noop", "action": "drop_table"}]))
 }
 
 /// A policy under which the action waits for a person.
@@ -45,7 +32,7 @@ async fn requests_are_refused_while_the_database_is_locked_and_work_goes_on_afte
     let temp = tempfile::tempdir().unwrap();
     let orchestrator = Orchestrator::start(StartOptions::new(temp.path(), Arc::new(policy()))).unwrap();
     let mut changes = orchestrator.subscribe();
-    let stored = request();
+    let stored = destructive();
     let run = stored.run;
     orchestrator.submit(stored).await.unwrap();
 
@@ -58,7 +45,7 @@ async fn requests_are_refused_while_the_database_is_locked_and_work_goes_on_afte
         orchestrator.operate(run, Command::Approve { node, by })
     };
     let is_locked = |result: &Result<(), Error>| matches!(result, Err(Error::Journal(journal::Error::Unavailable(reason))) if reason.contains("locked"));
-    let refused = [approve(run).await, orchestrator.submit(request()).await];
+    let refused = [approve(run).await, orchestrator.submit(destructive()).await];
     assert!(refused.iter().all(is_locked), "{refused:?}");
     other.execute_batch("ROLLBACK").unwrap();
 
