@@ -39,7 +39,7 @@ pub fn draw(items: &[Item], folded: &Folded, layouts: &Layouts, links: &impl Lin
             }
         }
         div.graph role="region" aria-label="Graph of the tasks" tabindex="0" {
-            svg.fit[layout.width < FITTED_MAX] width=(number(layout.width)) height=(number(layout.height))
+            svg.fit[layout.width < FITTED_MAX].fits-half[layout.width < FITTED_MAX / 2.0] width=(number(layout.width)) height=(number(layout.height))
                 viewBox=(format!("0 0 {} {}", number(layout.width), number(layout.height))) role="list" aria-label="Tasks" {
                 g aria-hidden="true" {
                     @for (index, (from, _)) in folded.edges.iter().enumerate() {
