@@ -102,11 +102,11 @@ fn suggestions(problem: &Problem) -> Markup {
 
 fn proposed<B: Backend>(visit: &Visit<'_, B>, text: &str, proposal: &ProposalView) -> Markup {
     html! {
-        div.columns.even {
-            section {
+        div {
+            section.card {
                 h2 { "What it comes to" }
                 p { "The translator (" (proposal.translator) ") is " strong { (format!("{:.0} %", proposal.confidence * 100.0)) } " sure." }
-                @if !proposal.notes.is_empty() { ul { @for note in &proposal.notes { li { (say::sentence(note)) } } } }
+                @if !proposal.notes.is_empty() { ul { @for note in &proposal.notes { li { (say::with_names(note)) } } } }
                 p { (estimate(&proposal.estimate)) }
                 form method="post" action="/ui/ask" {
                     input type="hidden" name="plan_token" value=(proposal.plan_token);
@@ -121,7 +121,7 @@ fn proposed<B: Backend>(visit: &Visit<'_, B>, text: &str, proposal: &ProposalVie
                 }
                 details.more { summary { "The workflow" } (json::block(&proposal.dsl)) }
             }
-            section { (new::plan(visit, &proposal.plan)) }
+            section.card.graph-view { h2 { "The decisions it would get now" } (new::plan(visit, &proposal.plan)) }
         }
     }
 }
