@@ -5,7 +5,7 @@ const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
 const test = require("node:test");
-const { Server, browse, open, eventually } = require("./world.js");
+const { ROOT, Server, browse, open, eventually } = require("./world.js");
 const { CHURN } = require("./workflows.js");
 
 let server, browser;
@@ -117,6 +117,30 @@ test("the editor shows problems where they are, and starts what is valid", async
   await server.run(id, (run) => run.status === "SUCCESS" && run.workflow === "mine");
   assert.deepEqual(page.wrongs, []);
   await page.context().close();
+});
+
+test("a sentence becomes a plan, and the plan a run", async () => {
+  const penguins = await Server.start([], path.join(ROOT, "examples/penguins/orchestrator.yaml"));
+  try {
+    const page = await open(browser, penguins);
+    await page.goto(`${penguins.base}/ui/new`);
+    await page.getByText("Say it in a sentence").click();
+    await page.getByLabel("What is to be done?").fill("sing me a song about <b>whales</b>");
+    await page.getByRole("button", { name: "Show the plan" }).click();
+    await page.getByText("This could be asked for").waitFor();
+    await page.getByLabel("What is to be done?").fill("Train a knn and a bayes model on data/penguins.csv, compare them and write a report");
+    await page.getByRole("button", { name: "Show the plan" }).click();
+    await page.getByText("What it comes to").waitFor();
+    assert.ok((await page.locator(".graph .shape").count()) >= 4);
+    assert.equal((await penguins.api("GET", "/runs")).runs.length, 0);
+    await page.getByRole("button", { name: "Start exactly this" }).click();
+    await page.getByText("The run was started.").waitFor();
+    assert.equal((await penguins.api("GET", "/runs")).runs.length, 1);
+    assert.deepEqual(page.wrongs, []);
+    await page.context().close();
+  } finally {
+    await penguins.stop();
+  }
 });
 
 test("the policy is asked about a task, and says why", async () => {

@@ -45,6 +45,7 @@ const pages = () => [
   ["deadlines", "/ui/sla", "Late now"],
   ["policy", "/ui/policy", "approval-for-publishing"],
   ["new-run", "/ui/new", "The document is valid"],
+  ["sentence", "/ui/ask?text=train", "What is to be done?"],
   ["agents", "/ui/agents", "report_agent"],
   ["numbers", "/ui/stats", "attempts handed out"],
   ["nothing", "/ui/nonsense", "the console has no page"],

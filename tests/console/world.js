@@ -30,10 +30,9 @@ function figure(text) {
 
 class Server {
   /** Starts a server on a data directory of its own; `flags` are more flags of `serve`. */
-  static async start(flags = []) {
+  static async start(flags = [], config = path.join(__dirname, "orchestrator.yaml")) {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "orchestrator-console-"));
     const data = path.join(folder, "data");
-    const config = path.join(__dirname, "orchestrator.yaml");
     const log = fs.openSync(path.join(folder, "log"), "w");
     const serve = ["serve", "--listen", "127.0.0.1:0", "--data", data, "--config", config, ...flags];
     const child = spawn(PROGRAM, serve, { cwd: __dirname, stdio: ["ignore", log, log] });
@@ -128,4 +127,4 @@ async function open(browser, server, options = {}) {
   return page;
 }
 
-module.exports = { Server, browse, open, eventually, figure, program };
+module.exports = { ROOT, Server, browse, open, eventually, figure, program };

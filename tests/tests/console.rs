@@ -50,7 +50,7 @@ fn every_page_answers_and_nothing_from_outside_becomes_markup() {
         "/tasks/a/logs",
     ];
     let of_run = of_run.map(|view| format!("/ui/runs/{run}{view}"));
-    let others = ["runs", "pools", "sla", "policy", "new", "agents", "stats"];
+    let others = ["runs", "pools", "sla", "policy", "new", "ask", "agents", "stats"];
     let others = others.map(|page| format!("/ui/{page}"));
     for path in of_run.iter().chain(&others) {
         let reply = Request::new("GET", path).send(&server.endpoint);

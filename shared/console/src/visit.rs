@@ -13,6 +13,13 @@ use serde_json::Value;
 use crate::form::Fields;
 use crate::serve::{Console, Live};
 
+/// The view of a run without its tasks.
+pub const NO_TASKS: TaskPage = TaskPage {
+    after: 0,
+    limit: 0,
+    items: false,
+};
+
 /// A request on its way to its page.
 pub struct Visit<'a, B> {
     pub console: &'a Console,
@@ -75,11 +82,7 @@ impl<B: Backend> Visit<'_, B> {
         see: impl FnOnce(&RunState) -> T + Send + 'static,
     ) -> Result<(RunView, T), Problem> {
         let now = self.backend.now();
-        let none = TaskPage {
-            limit: 0,
-            ..TaskPage::default()
-        };
-        let look = move |state: &RunState, seq: u64| (RunView::of(state, seq, none, now), see(state));
+        let look = move |state: &RunState, seq: u64| (RunView::of(state, seq, NO_TASKS, now), see(state));
         runs::look_at(self.backend, &self.caller, run, look).await
     }
 

@@ -6,7 +6,7 @@ use orchestrator_engine::api::{Backend, Problem};
 use orchestrator_engine::views::{AtRiskView, LateView, SlaView, StallView};
 
 use super::agents;
-use crate::parts::{say, status, time};
+use crate::parts::{icon, say, status, time};
 use crate::shell::{Page, Section};
 use crate::url;
 use crate::visit::Visit;
@@ -19,7 +19,7 @@ pub async fn page<B: Backend>(visit: &Visit<'_, B>) -> Result<Page, Problem> {
         h1 { "Deadlines" }
         @if let Some(note) = &board.note { p.note { (say::sentence(note)) } }
         @if is_quiet {
-            div.empty.good { h2 { (crate::parts::icon::use_("success")) " Nothing is late, nothing is about to be, and every run moves" }
+            div.empty.good { h2 { (icon::use_("success")) " Nothing is late, nothing is about to be, and every run moves" }
                 p { "What misses a deadline shows up here at once." } }
         }
         @if !board.active.is_empty() {

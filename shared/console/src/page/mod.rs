@@ -13,6 +13,7 @@ mod pools;
 mod rollback;
 mod run;
 mod runs;
+mod sentence;
 mod stats;
 mod task;
 mod tasks;
@@ -63,6 +64,7 @@ pub async fn show<B: Backend>(visit: &Visit<'_, B>, path: &[&str]) -> Result<Sho
         ["agents"] => agents::page(visit).await?.into(),
         ["stats"] => stats::page(visit).await?.into(),
         ["new"] => new::page(visit).await?.into(),
+        ["ask"] => sentence::page(visit).into(),
         _ => return Err(nothing_here(visit.parts.uri.path())),
     })
 }
@@ -88,6 +90,7 @@ pub async fn act<B: Backend>(visit: &Visit<'_, B>, path: &[&str]) -> Result<Show
         ] => task::act(visit, run, task, verb).await?,
         ["policy"] => policy::test(visit).await?.into(),
         ["new"] => new::send(visit).await?,
+        ["ask"] => sentence::send(visit).await?,
         _ => return Err(nothing_here(visit.parts.uri.path())),
     })
 }

@@ -1,7 +1,6 @@
 //! A new run: an editor with the validator's problems and the graph beside it.
 //!
-//! The document is one way to say what is to run. Another way, a sentence, would be a form of its own in front of the editor
-//! that fills it in: whatever is run has been seen here as a document first.
+//! A sentence is another way to say what is to run: see [`super::sentence`].
 
 use http::Method;
 use maud::{Markup, html};
@@ -12,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Shown, decision};
 use crate::graph::{self, Links};
-use crate::parts::say;
+use crate::parts::{icon, say};
 use crate::shell::{Page, Section, redirect};
 use crate::url;
 use crate::visit::Visit;
@@ -122,7 +121,7 @@ async fn ask<B: Backend, T: serde::de::DeserializeOwned>(
 
 fn show<B: Backend>(visit: &Visit<'_, B>, draft: &Draft<'_>, plan: &Result<PlanView, Problem>) -> Page {
     let body = html! {
-        h1 { "New run" }
+        div.head { h1 { "New run" } a.button href="/ui/ask" { "Say it in a sentence" } }
         form.new-run method="post" action="/ui/new" {
             div.columns.even {
                 section {
@@ -177,29 +176,34 @@ impl Links for Nowhere {
 fn result<B: Backend>(visit: &Visit<'_, B>, plan: &Result<PlanView, Problem>) -> Markup {
     match plan {
         Err(problem) => html! { h2 { "Problems" } (say::problem(problem)) },
-        Ok(plan) => {
-            let items = graph::of_plan(plan);
-            let folded = graph::fold(&items);
-            html! {
-                h2 { "What it would do" }
-                p.fine { (crate::parts::icon::use_("success")) " The document is valid: " (plan.tasks.len()) " tasks in " (plan.stages) " stages. The choices are those the policy would make now." }
-                (graph::draw(&items, &folded, &visit.console.layouts, &Nowhere))
-                table.cards {
-                    thead { tr { th.number { "Stage" } th { "Task" } th { "Decision" } th { "Where" } th { "Why" } } }
-                    tbody {
-                        @for task in plan.tasks.iter().take(LISTED_MAX) {
-                            tr {
-                                td.number data-label="Stage" { (task.stage) }
-                                th scope="row" data-label="Task" { (task.id) }
-                                td data-label="Decision" { (decision::verdict(&task.decision)) }
-                                td data-label="Where" { (task.choice.resource_class) ", " (task.choice.memory_gb) " GB, p" (task.choice.priority) }
-                                td.why data-label="Why" { (say::sentence(&task.choice.reason)) }
-                            }
-                        }
+        Ok(found) => html! {
+            h2 { "What it would do" }
+            p.fine { (icon::use_("success")) " The document is valid: " (found.tasks.len()) " tasks in " (found.stages) " stages. The choices are those the policy would make now." }
+            (self::plan(visit, found))
+        },
+    }
+}
+
+/// The graph of a plan, and the decisions.
+pub fn plan<B: Backend>(visit: &Visit<'_, B>, plan: &PlanView) -> Markup {
+    let items = graph::of_plan(plan);
+    let folded = graph::fold(&items);
+    html! {
+        (graph::draw(&items, &folded, &visit.console.layouts, &Nowhere))
+        table.cards {
+            thead { tr { th.number { "Stage" } th { "Task" } th { "Decision" } th { "Where" } th { "Why" } } }
+            tbody {
+                @for task in plan.tasks.iter().take(LISTED_MAX) {
+                    tr {
+                        td.number data-label="Stage" { (task.stage) }
+                        th scope="row" data-label="Task" { (task.id) }
+                        td data-label="Decision" { (decision::verdict(&task.decision)) }
+                        td data-label="Where" { (task.choice.resource_class) ", " (task.choice.memory_gb) " GB, p" (task.choice.priority) }
+                        td.why data-label="Why" { (say::sentence(&task.choice.reason)) }
                     }
                 }
-                @if plan.tasks.len() > LISTED_MAX { p.hint { "The first " (LISTED_MAX) " of " (plan.tasks.len()) " tasks are listed." } }
             }
         }
+        @if plan.tasks.len() > LISTED_MAX { p.hint { "The first " (LISTED_MAX) " of " (plan.tasks.len()) " tasks are listed." } }
     }
 }

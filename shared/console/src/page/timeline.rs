@@ -5,14 +5,14 @@ use orchestrator_core::ids::RunId;
 use orchestrator_engine::api::{Backend, Problem, runs};
 use orchestrator_engine::trace::history::History;
 use orchestrator_engine::views::trace::PhaseView;
-use orchestrator_engine::views::{At, TaskTraceView, TraceView};
+use orchestrator_engine::views::{At, RunView, TaskTraceView, TraceView};
 
 use super::run::{self, View};
 use crate::parts::counts::number;
 use crate::parts::{icon, say, status, time};
 use crate::shell::Page;
 use crate::url;
-use crate::visit::Visit;
+use crate::visit::{NO_TASKS, Visit};
 
 /// Rows on a page.
 const PAGE: usize = 200;
@@ -29,15 +29,16 @@ const PHASES: [(&str, &str, &str); 6] = [
 
 /// The page.
 pub async fn page<B: Backend>(visit: &Visit<'_, B>, run: &str) -> Result<Page, Problem> {
-    let (view, ()) = visit.run(run, |_| ()).await?;
     let items = visit.query.has("items");
     let skip: usize = visit.query.number("skip").unwrap_or(0).min(TraceView::TASKS_MAX);
-    let history = History::read(visit.backend.journal(), view.id).await?;
-    // The run was seen a moment ago, but this was read anew.
+    // The journal is read once: what is above the timeline comes from it, too.
+    let id: RunId = run.parse().map_err(|_| runs::unknown(run))?;
+    let history = History::read(visit.backend.journal(), id).await?;
     if !visit.caller.sees(&history.state.submission.client_id) {
         return Err(runs::unknown(run));
     }
     let now = visit.backend.now();
+    let view = RunView::of(&history.state, 0, NO_TASKS, now);
     let trace = TraceView::of(&history, now, items, skip + PAGE);
     let rows = trace.tasks.get(skip..).unwrap_or_default();
     let axis = Axis {
