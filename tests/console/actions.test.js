@@ -87,6 +87,7 @@ test("a held task is approved and rejected by keyboard alone", async () => {
   await server.task(first, "out", "HELD");
   await page.goto(`${server.base}/ui/runs/${first}/tasks/out`);
   await press("Approve");
+  await page.waitForURL(/did=approve/);
   await server.task(first, "out", "SUCCESS");
   await server.task(second, "out", "HELD");
   await page.goto(`${server.base}/ui/runs/${second}/tasks/out`);

@@ -97,14 +97,18 @@ async function program() {
   if (found) return { executablePath: found, args: [] };
   const unpacker = path.join(process.env.NODE_PATH, "@sparticuz/chromium/build/index.js");
   const { default: packed } = await import(pathToFileURL(unpacker));
-  return { executablePath: await packed.executablePath(), args: packed.args };
+  // Not the flags of the package: they are for places where a browser has one process and no security.
+  const args = ["--headless=shell", "--disable-dev-shm-usage", "--use-gl=angle", "--use-angle=swiftshader"];
+  return { executablePath: await packed.executablePath(), args };
 }
 
 /** Starts a browser that speaks to nobody but the server. */
 async function browse() {
   const { executablePath, args } = await program();
   const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"];
-  return chromium.launch({ executablePath, args: [...args, ...quiet], headless: true });
+  const launch = () => chromium.launch({ executablePath, args: [...args, ...quiet], headless: true });
+  // A browser that has just been unpacked may die at its first start.
+  return launch().catch(launch);
 }
 
 /** A page that notes everything that should not happen: errors, violations of the policy, dialogs, requests elsewhere. */
