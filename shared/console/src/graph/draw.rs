@@ -22,7 +22,7 @@ pub trait Links {
 /// A wider drawing is not made smaller to fit its frame: nobody could read it.
 const FITTED_MAX: f64 = 1_800.0;
 /// Letters of a name that fit into a shape.
-const LETTERS_MAX: usize = 18;
+const LETTERS_MAX: usize = 16;
 
 /// Draws a graph.
 pub fn draw(items: &[Item], folded: &Folded, layouts: &Layouts, links: &impl Links) -> Markup {
@@ -98,7 +98,7 @@ fn draw_shape(
             rect.edge-mark x="0.5" y="0.5" width="5" height=(HEIGHT - 5.0) rx="2.5" {}
             svg x="11" y="5" width="14" height="14" { (icon::use_(if look == "planned" { "pending" } else { look })) }
             text.name x="30" y="17" { (shortened(&name)) }
-            text.note x="12" y="33" { (shortened_to(&below, LETTERS_MAX + 6)) }
+            text.note x="12" y="33" { (shortened_to(&below, LETTERS_MAX + 5)) }
             @if let Some(counts) = counts.filter(|_| shape.has_status) {
                 (counts.rectangles((8.0, HEIGHT - 8.5), (WIDTH - 22.0, 3.0)))
             }
@@ -171,7 +171,7 @@ mod tests {
     fn long_names_keep_their_ends() {
         assert_eq!(shortened("train"), "train");
         let long = shortened("preprocess_the_whole_dataset_part_12");
-        assert_eq!(long, "preprocess_…art_12");
+        assert_eq!(long, "preprocess…rt_12");
         assert_eq!(long.chars().count(), LETTERS_MAX);
     }
 
