@@ -227,7 +227,6 @@ impl Sender {
     }
 
     fn run(mut self) {
-        give_way();
         while let Some(records) = self.next() {
             let mut records = records.into_iter();
             loop {
@@ -368,15 +367,6 @@ impl Sender {
             }),
         }
     }
-}
-
-/// Lets runs go first where the machine is too small for both: spans can wait.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    const NICENESS: i32 = 10;
-    // On Linux this is about one thread; elsewhere it would be about the whole process.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }
 
 /// Why a request was not taken.

@@ -1,5 +1,5 @@
 //! The graph of a run or a plan: which tasks become one shape ([`fold`]), where the shapes go ([`layout`]), what is drawn
-//! ([`draw`]).
+//! ([`mod@draw`]).
 
 mod draw;
 mod fold;
