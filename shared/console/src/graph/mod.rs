@@ -1,4 +1,4 @@
-//! The graph of a run or a plan: which tasks become one shape ([`fold`]), where the shapes go ([`layout`]), what is drawn
+//! The graph of a run or a plan: which tasks become one shape ([`mod@fold`]), where the shapes go ([`layout`]), what is drawn
 //! ([`mod@draw`]).
 
 mod draw;
