@@ -151,7 +151,7 @@ impl Backend for AwsBackend {
         let of_figures = |fault: Fault| fault.in_part("the figures");
         let counts = ports.figures.counts().await.map_err(of_figures)?;
         let tallies = ports.figures.tallies().await.map_err(of_figures)?;
-        let late = ports.store.sla(None, 0, self.now()).await?;
+        let late = ports.store.late(None, self.now()).await?;
         let pools = ports.pools.look(0).await?;
         let pool = |pool: &PoolLeases| {
             let PoolUsage {
@@ -187,7 +187,7 @@ impl Backend for AwsBackend {
             translation: TranslationStats::default(),
             pools: pools.iter().map(pool).collect(),
             sla: SlaStats {
-                active: late.active_total,
+                active: late.len() as u64,
                 attempts: tallies.values().map(|tally| tally.attempts).sum(),
                 within: tallies.values().map(|tally| tally.within).sum(),
             },

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::join_all;
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::metrics::{Counts, Flat};
 use orchestrator_engine::sla::{Observation, Tallies, Tally};
@@ -91,7 +92,7 @@ impl Figures {
         let Some((tallies, counts)) = self.lock().take(now) else {
             return;
         };
-        for ((agent, action), tally) in tallies {
+        let of_agents = tallies.into_iter().map(async |((agent, action), tally)| {
             let key = Key::agent_figures(&agent, &action);
             if let Err(fault) = self.add(&key, attributes_of(&tally)).await {
                 tracing::warn!(agent, action, %fault, "figures of an agent could not be added");
@@ -99,7 +100,8 @@ impl Figures {
                     merge(self.lock().tallies.entry((agent, action)).or_default(), &tally);
                 }
             }
-        }
+        });
+        join_all(of_agents).await;
         if let Err(fault) = self.add(&Key::counts(), counts.clone()).await {
             tracing::warn!(%fault, "counts could not be added");
             if !fault.kind.may_have_worked() {

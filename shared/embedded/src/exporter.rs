@@ -114,39 +114,12 @@ impl Exporter {
 
     /// What has become of the spans so far.
     pub fn exported(&self) -> Exported {
-        let Shared {
-            sent,
-            dropped,
-            failed,
-            ..
-        } = &*self.shared;
-        Exported {
-            sent: sent.load(Ordering::Relaxed),
-            dropped: dropped.load(Ordering::Relaxed),
-            failed: failed.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Name of the service in traces.
-    pub fn service_name(&self) -> &str {
-        self.shared
-            .export
-            .resource
-            .get("service.name")
-            .unwrap_or_default()
+        self.shared.exported()
     }
 
     /// The same, as the API shows it.
     pub(crate) fn stats(&self) -> TelemetryStats {
-        let exported = self.exported();
-        TelemetryStats {
-            enabled: true,
-            service_name: Some(self.service_name().to_owned()),
-            current_trace_id: None,
-            spans_sent: exported.sent,
-            spans_dropped: exported.dropped,
-            spans_failed: exported.failed,
-        }
+        self.shared.stats()
     }
 
     /// Sends what is left and ends the thread; gives up after a while.
@@ -193,6 +166,26 @@ impl Sink for Exporter {
 }
 
 impl Shared {
+    fn exported(&self) -> Exported {
+        Exported {
+            sent: self.sent.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+        }
+    }
+
+    fn stats(&self) -> TelemetryStats {
+        let exported = self.exported();
+        TelemetryStats {
+            enabled: true,
+            service_name: self.export.resource.get("service.name").map(str::to_owned),
+            current_trace_id: None,
+            spans_sent: exported.sent,
+            spans_dropped: exported.dropped,
+            spans_failed: exported.failed,
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -274,12 +267,12 @@ impl Sender {
         };
         let now = SystemClock.now();
         self.metrics_sent_at = now;
-        let body = metrics(
-            &self.shared.export.resource,
-            &(self.numbers)(),
-            self.started_at,
-            now,
-        );
+        let numbers = Stats {
+            uptime_seconds: now.millis_since(self.started_at) / 1_000,
+            telemetry: self.shared.stats(),
+            ..(self.numbers)()
+        };
+        let body = metrics(&self.shared.export.resource, &numbers, self.started_at, now);
         if let Err(Refused { detail, .. }) = self.post(&endpoint, &body)
             && !std::mem::replace(&mut self.is_failing, true)
         {

@@ -136,7 +136,7 @@ impl Orchestrator {
         let metrics = Arc::<Metrics>::default();
         let (sender, receiver) = channel();
         let inbox = Inbox::new(sender);
-        let numbers = numbers(inbox.clone(), Arc::clone(&metrics));
+        let numbers = numbers(inbox.clone(), reader.clone(), Arc::clone(&metrics));
         let traces = options.export.map(|export| Traces::start(export, numbers));
         let webhook = options
             .webhook
@@ -337,7 +337,7 @@ impl Orchestrator {
 }
 
 /// The numbers of this host, for whoever exports them. What the engine knows is missing once it has stopped.
-fn numbers(inbox: Inbox, metrics: Arc<Metrics>) -> Numbers {
+fn numbers(inbox: Inbox, reader: Reader, metrics: Arc<Metrics>) -> Numbers {
     Box::new(move || {
         let mut numbers = backend::Stats {
             counted: metrics.snapshot(),
@@ -354,6 +354,9 @@ fn numbers(inbox: Inbox, metrics: Arc<Metrics>) -> Numbers {
         }
         if let Ok(pools) = pools.blocking_recv() {
             numbers.pools = pools.iter().map(PoolView::numbers).collect();
+        }
+        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() {
+            numbers.sla = runtime.block_on(reader.sla_stats()).unwrap_or_default();
         }
         numbers
     })

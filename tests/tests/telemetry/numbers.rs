@@ -128,6 +128,7 @@ fn statistics_a_scrape_and_a_collector_tell_the_same() {
     assert_eq!(of("orchestrator.decisions", "allow"), 4);
     assert_eq!(of("orchestrator.sla_breaches", "task"), 1);
     assert_eq!(of("orchestrator.run", ""), 2);
+    assert!(of("orchestrator.spans_sent", "") > 10 && of("orchestrator.uptime", "") > 0);
     assert_eq!(of("orchestrator.task", ""), 4);
 }
 
@@ -135,7 +136,9 @@ fn statistics_a_scrape_and_a_collector_tell_the_same() {
 fn pools_are_told_while_the_program_runs() {
     let collector = Collector::start();
     let agents = json!({"slow": script("sleep 3")});
-    let workflow = json!({"name": "slow", "tasks": [{"id": "a", "agent": "slow", "action": "work"}]});
+    let late = json!({"task_max_seconds": 0.2, "warn_percent": 100});
+    let task = json!({"id": "a", "agent": "slow", "action": "work", "sla": late});
+    let workflow = json!({"name": "slow", "tasks": [task]});
     let place = Place::new(&configuration(&collector.endpoint(), &agents), &workflow);
     let (file, data) = (place.workflow(), place.data());
     let told = std::thread::scope(|scope| {
@@ -144,14 +147,17 @@ fn pools_are_told_while_the_program_runs() {
             ("OTEL_BSP_SCHEDULE_DELAY", "50"),
         ];
         let running = scope.spawn(move || run_workflow(&file, &data, &often));
-        let told = eventually("a slot is held", || {
+        let told = eventually("a slot is held, and its task is late", || {
             let metrics = collector.metrics();
-            (*metrics.get("orchestrator.pool_used")?.get("cpu")? == 1).then_some(metrics)
+            let is = |name: &str, label: &str| metrics.get(name)?.get(label).map(|number| *number == 1);
+            let is_late = is("orchestrator.pool_used", "cpu")? && is("orchestrator.sla_active", "")?;
+            is_late.then_some(metrics)
         });
         running.join().expect("the run ends well");
         told
     });
     assert_eq!(told["orchestrator.attempts_live"][""], 1);
+    assert_eq!(told["orchestrator.sla_active"][""], 1);
     assert_eq!(told["orchestrator.pool_waiting"]["cpu"], 0);
     assert!(told["orchestrator.pool_capacity"]["cpu"] > 0);
 }

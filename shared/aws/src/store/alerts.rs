@@ -50,14 +50,26 @@ impl Store {
         }
     }
 
+    /// What goes on and has missed a deadline, of one client or of all, the oldest first.
+    ///
+    /// # Errors
+    /// When the list cannot be read.
+    pub async fn late(&self, client: Option<&str>, now: Timestamp) -> Result<Vec<LateView>, HostError> {
+        let (first, last) = Key::active_alerts();
+        let query = Query::between(Key::alerts(), first, last);
+        let active = self.alerts(query, client, usize::MAX).await.map_err(of_index)?;
+        let view = |alert| LateView::of(alert, None, None, now);
+        let mut active: Vec<LateView> = active.into_iter().map(view).collect();
+        active.sort_by_key(|late| late.alert.at.0);
+        Ok(active)
+    }
+
     /// What is late, of one client or of all; at most `limit` recent ones.
     ///
     /// # Errors
     /// When the list cannot be read.
     pub async fn sla(&self, client: Option<&str>, limit: u32, now: Timestamp) -> Result<SlaView, HostError> {
-        let (first, last) = Key::active_alerts();
-        let query = Query::between(Key::alerts(), first, last);
-        let active = self.alerts(query, client, usize::MAX).await.map_err(of_index)?;
+        let mut active = self.late(client, now).await?;
         let (first, last) = (alert_time(Timestamp(0)), alert_time(Timestamp(i64::MAX)));
         let query = Query {
             newest_first: true,
@@ -65,11 +77,6 @@ impl Store {
         };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let recent = self.alerts(query, client, limit).await.map_err(of_index)?;
-        let mut active: Vec<LateView> = active
-            .into_iter()
-            .map(|alert| LateView::of(alert, None, None, now))
-            .collect();
-        active.sort_by_key(|late| late.alert.at.0);
         let active_total = active.len() as u64;
         active.truncate(SHOWN_MAX);
         let view = |alert: AlertView| {
