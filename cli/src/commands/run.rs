@@ -37,7 +37,7 @@ pub fn run(global: &Global, args: &RunArgs, output: &Output) -> Result<Exit, Fai
     let is_owned = global.endpoint.is_some() || matches!(DataDir::new(&global.data).owner(), Ok(Some(_)));
     if is_owned {
         let client = Client::connect_for(global, Some(&args.submission.file))?;
-        let submitted = submit::send(&client, &submission, None)?;
+        let submitted = submit::send(&client, &submission, None, args.no_cache)?;
         let Client::Remote(remote) = &client else {
             unreachable!("an owned data directory is reached over HTTP")
         };

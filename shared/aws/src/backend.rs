@@ -184,6 +184,7 @@ impl Backend for AwsBackend {
             },
             counted,
             cache: BTreeMap::new(),
+            results_kept: None,
             translation: TranslationStats::default(),
             pools: pools.iter().map(pool).collect(),
             sla: SlaStats {
@@ -214,6 +215,11 @@ impl Backend for AwsBackend {
 
     /// The table forgets by itself; nobody reads all of it to find out what is in it.
     async fn forget_memos(&self) -> Result<Option<u64>, HostError> {
+        Ok(None)
+    }
+
+    /// See [`Backend::forget_memos`]: results expire.
+    async fn forget_results(&self) -> Result<Option<u64>, HostError> {
         Ok(None)
     }
 

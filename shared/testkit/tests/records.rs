@@ -7,7 +7,9 @@ use std::sync::Arc;
 use orchestrator_core::ids::{NodeIx, RunId};
 use orchestrator_core::policy::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
 use orchestrator_core::run::rollback::{PlanToken, Request, RolledBack, Target};
-use orchestrator_core::run::{Carrier, Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::run::{
+    Carrier, Event, Failure, FailureClass, Found, Lookup, Origin, Progress, ResultKey, SkipReason, Submission,
+};
 use orchestrator_core::sla::{AlertKey, DeadlineKind, Lateness, OnBreach, SlaSpec};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::{OnDenied, ResourceClass};
@@ -18,7 +20,7 @@ use serde_json::{Value, json};
 const AT: Timestamp = Timestamp(1_767_656_400_000);
 
 /// Kinds of event that [`event`] makes.
-const KINDS: u64 = 38;
+const KINDS: u64 = 41;
 
 fn text(random: &mut Random) -> String {
     (*random.pick(&["", "me", "ünïcödé 🐧", "a \"quoted\" line\nand another", "x"])).to_owned()
@@ -117,6 +119,7 @@ fn submission(random: &mut Random) -> Submission {
             ..Carrier::default()
         },
         needs_admission: random.chance(500),
+        is_fresh: false,
         sla: SlaSpec::default(),
     }
 }
@@ -175,6 +178,7 @@ fn event(kind: u64, random: &mut Random) -> Event {
                 attempt: small(random),
                 choice: small(random),
                 usage,
+                lookup: None,
             }
         }
         13 => {
@@ -265,6 +269,23 @@ fn event(kind: u64, random: &mut Random) -> Event {
             },
             ..submission(random)
         })),
+        38 => Event::RunSubmitted(Arc::new(Submission {
+            is_fresh: true,
+            ..submission(random)
+        })),
+        39 => Event::TaskQueued {
+            node,
+            attempt: small(random),
+            choice: small(random),
+            usage: Vec::new(),
+            lookup: Some(lookup(random)),
+        },
+        40 => Event::TaskReused {
+            node,
+            choice: small(random),
+            lookup: lookup(random),
+            output: random.chance(700).then(|| Arc::new(value(random, 3))),
+        },
         30 => Event::SlaWarned {
             key: alert_key(random),
             max_ms: random.bits(),
@@ -291,6 +312,26 @@ fn event(kind: u64, random: &mut Random) -> Event {
         35 => Event::RollbackStopped { node },
         _ => Event::CompensationWaived { node, by },
     }
+}
+
+fn lookup(random: &mut Random) -> Arc<Lookup> {
+    let origin = Origin {
+        run: RunId::from_parts(1, u128::from(random.bits())),
+        task: text(random),
+        epoch: small(random),
+        attempt: small(random),
+        at: Timestamp(AT.0 - i64::from(small(random))),
+        run_ms: random.bits(),
+    };
+    let found = match random.below(5) {
+        0 => Found::Nothing,
+        1 => Found::Unwanted,
+        2 => Found::TakenBack,
+        3 => Found::Unreachable,
+        _ => Found::Kept(origin),
+    };
+    let key = ResultKey([u8::try_from(random.below(256)).unwrap_or(0); 32]);
+    Arc::new(Lookup { key, found })
 }
 
 fn alert_key(random: &mut Random) -> AlertKey {

@@ -109,8 +109,8 @@ fn origin(translated: &Translated, confidence: f64) -> Value {
     })
 }
 
-/// Whether a remembered answer will not do.
-fn wants_fresh<B>(asked: &Asked<'_, B>) -> bool {
+/// Whether a remembered translation, or a kept result of a task, will not do.
+pub(super) fn wants_fresh<B>(asked: &Asked<'_, B>) -> bool {
     let values = asked.parts.headers.get_all(CACHE_CONTROL).iter();
     let mut words = values
         .filter_map(|value| value.to_str().ok())
