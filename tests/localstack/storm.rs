@@ -36,6 +36,8 @@ const AT_ONCE: usize = 8;
 const VISIBILITY_SECONDS: u32 = 20;
 /// Tries of a submission.
 const TRIES: u32 = 30;
+/// Pause between looks at runs, for each that has not ended.
+const LOOK: Duration = Duration::from_millis(10);
 /// How often whoever looks on is told how far it is.
 const TOLD: Duration = Duration::from_secs(20);
 /// How often the schedule ticks. A run is looked at a minute after it was submitted.
@@ -97,7 +99,8 @@ async fn all_end(deployment: &Deployment, storm: &Storm, runs: &[String]) {
             open.len(),
             last_words(deployment, &open).await
         );
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // The more there is to do, the less looking on may cost.
+        tokio::time::sleep(LOOK.saturating_mul(u32::try_from(open.len()).unwrap_or(1))).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Trace contexts and how they travel in headers: W3C Trace Context and Baggage.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use orchestrator_core::run::Carrier;
 
@@ -27,6 +27,8 @@ pub struct Context {
 const STATE_BYTES_MAX: usize = 512;
 /// Longest `baggage` handed on; the standard's own limit.
 const BAGGAGE_BYTES_MAX: usize = 8_192;
+/// Length of a `traceparent` of this version.
+const TRACEPARENT_BYTES: usize = 55;
 /// The sampled bit of the trace flags.
 const SAMPLED: u8 = 1;
 
@@ -51,7 +53,14 @@ impl Context {
 
     /// As a `traceparent`.
     pub fn traceparent(&self) -> String {
-        format!("00-{}-{}-0{}", self.trace, self.span, u8::from(self.is_sampled))
+        // Every attempt gets one: without the machinery of `format!`.
+        let mut text = String::with_capacity(TRACEPARENT_BYTES);
+        text.push_str("00-");
+        text.extend(digits(&self.trace.0));
+        text.push('-');
+        text.extend(digits(&self.span.0));
+        text.push_str(if self.is_sampled { "-01" } else { "-00" });
+        text
     }
 }
 
@@ -94,8 +103,17 @@ fn digit(letter: u8) -> Option<u8> {
     }
 }
 
+/// The inverse of [`hex`].
+fn digits(bytes: &[u8]) -> impl Iterator<Item = char> {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    halves.map(|half| DIGITS[usize::from(half)])
+}
+
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    digits(bytes).try_for_each(|digit| f.write_char(digit))
 }
 
 impl fmt::Display for TraceId {
