@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 
 use crate::fault::{Fault, Kind};
 use crate::objects::{Bucket, Objects};
-use crate::table::keys::hex;
 
 /// Longest text sent in a message; a longer one goes to the bucket.
 pub const MESSAGE_BYTES_MAX: usize = 200 * 1024;
@@ -61,7 +60,7 @@ impl Payloads {
         if text.len() <= bytes_max {
             return Ok(text);
         }
-        let key = format!("payloads/{run}/{}.json", hex(&Sha256::digest(&text)));
+        let key = format!("payloads/{run}/{}.json", hex::encode(Sha256::digest(&text)));
         let location = Location {
             bucket: self.bucket()?.name().to_owned(),
             key,

@@ -17,7 +17,6 @@ use orchestrator_engine::trace::Turn;
 use sha2::{Digest, Sha256};
 
 use crate::payloads::{MESSAGE_BYTES_MAX, Payloads};
-use crate::table::keys::hex;
 use send::{Outgoing, Sender};
 
 /// Longest delay SQS allows.
@@ -61,7 +60,7 @@ impl Queues {
 
     async fn outgoing(&self, message: &Message, turn: Option<Turn<'_>>) -> Result<Outgoing, HostError> {
         let text = wire::encode(message);
-        let hash = hex(&Sha256::digest(&text));
+        let hash = hex::encode(Sha256::digest(&text));
         let body = self
             .payloads
             .fit(message.run, text, MESSAGE_BYTES_MAX)

@@ -1,6 +1,6 @@
 //! Trace contexts and how they travel in headers: W3C Trace Context and Baggage.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use orchestrator_core::run::Carrier;
 
@@ -27,8 +27,6 @@ pub struct Context {
 const STATE_BYTES_MAX: usize = 512;
 /// Longest `baggage` handed on; the standard's own limit.
 const BAGGAGE_BYTES_MAX: usize = 8_192;
-/// Length of a `traceparent` of this version.
-const TRACEPARENT_BYTES: usize = 55;
 /// The sampled bit of the trace flags.
 const SAMPLED: u8 = 1;
 
@@ -37,10 +35,10 @@ impl Context {
     pub fn parse(traceparent: &str) -> Option<Context> {
         let text = traceparent.trim();
         let mut parts = text.split('-');
-        let version = hex::<1>(parts.next()?)?[0];
-        let trace = TraceId(hex(parts.next()?)?);
-        let span = SpanId(hex(parts.next()?)?);
-        let flags = hex::<1>(parts.next()?)?[0];
+        let version = lower_hex::<1>(parts.next()?)?[0];
+        let trace = TraceId(lower_hex(parts.next()?)?);
+        let span = SpanId(lower_hex(parts.next()?)?);
+        let flags = lower_hex::<1>(parts.next()?)?[0];
         // Later versions may say more behind what this one knows.
         let is_whole = parts.next().is_none() || version > 0;
         let is_valid = version != 0xff && trace.0 != [0; 16] && span.0 != [0; 8] && is_whole;
@@ -53,14 +51,10 @@ impl Context {
 
     /// As a `traceparent`.
     pub fn traceparent(&self) -> String {
-        // Every attempt gets one: without the machinery of `format!`.
-        let mut text = String::with_capacity(TRACEPARENT_BYTES);
-        text.push_str("00-");
-        text.extend(digits(&self.trace.0));
-        text.push('-');
-        text.extend(digits(&self.span.0));
-        text.push_str(if self.is_sampled { "-01" } else { "-00" });
-        text
+        let flags = if self.is_sampled { "01" } else { "00" };
+        let (trace, span) = (hex::encode(self.trace.0), hex::encode(self.span.0));
+        // Every attempt gets one, so without the machinery of `format!`.
+        ["00", &trace, &span, flags].join("-")
     }
 }
 
@@ -83,7 +77,7 @@ pub fn checked(carrier: Carrier) -> Carrier {
 }
 
 /// Lower-case hexadecimal digits, exactly as many as the bytes take.
-pub(super) fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(super) fn lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     if digits.len() != 2 * N {
         return None;
@@ -103,28 +97,15 @@ fn digit(letter: u8) -> Option<u8> {
     }
 }
 
-/// The inverse of [`hex`].
-fn digits(bytes: &[u8]) -> impl Iterator<Item = char> {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    halves.map(|half| DIGITS[usize::from(half)])
-}
-
-fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    digits(bytes).try_for_each(|digit| f.write_char(digit))
-}
-
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        f.write_str(&hex::encode(self.0))
     }
 }
 
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        f.write_str(&hex::encode(self.0))
     }
 }
 

@@ -20,8 +20,14 @@ impl Message {
     }
 
     fn raw_varint(&mut self, value: u64) {
-        let (bytes, taken) = varint(value);
-        self.0.extend_from_slice(&bytes[..taken]);
+        match u8::try_from(value) {
+            // Nearly all are: tags, and lengths of names.
+            Ok(value) if value < 0x80 => self.0.push(value),
+            _ => {
+                let (bytes, taken) = varint(value);
+                self.0.extend_from_slice(&bytes[..taken]);
+            }
+        }
     }
 
     /// `int64`, `uint32`, `enum`, `bool`.
