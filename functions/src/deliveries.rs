@@ -9,7 +9,8 @@ use orchestrator_aws::messages::send::TRACEPARENT;
 use orchestrator_core::ids::RunId;
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::Error;
-use orchestrator_engine::ports::messages::{Body, Message};
+use orchestrator_engine::ports::messages::{Body, Message, Recovery};
+use orchestrator_engine::sweep::CLOCKS_DIFFER_MS;
 use orchestrator_engine::trace::Context;
 
 use tracing::{Instrument, field};
@@ -21,8 +22,6 @@ use crate::start::Function;
 const RUNS_AT_ONCE: usize = 10;
 /// Entries in one call to SQS.
 const ENTRIES_MAX: usize = 10;
-/// How far the clock of SQS may be ahead of a function's, milliseconds.
-const CLOCKS_DIFFER_MS: i64 = 5_000;
 /// Longest pause before a message is delivered again, seconds; below the time-outs of queues.
 const PAUSE_MAX_SECONDS: i32 = 60;
 
@@ -134,9 +133,10 @@ async fn turn(function: &Function, run: RunId, deliveries: Vec<&Delivery>) -> bo
     let mut bodies: Vec<Body> = messages.map(|message| message.body.clone()).collect();
     let again = || deliveries.iter().filter(|delivery| delivery.receives > 1);
     if again().next().is_some() {
-        bodies.push(Body::Recover);
-        let since = again().map(|delivery| delivery.sent_at).min().flatten();
-        let since = Timestamp(since.map_or(0, |sent_at| sent_at.saturating_sub(CLOCKS_DIFFER_MS)));
+        let sent_at = again().map(|delivery| delivery.sent_at).min().flatten();
+        // The clock of SQS may be ahead of a function's.
+        let since = Timestamp(sent_at.map_or(0, |at| at.saturating_sub_unsigned(CLOCKS_DIFFER_MS)));
+        bodies.push(Body::Recover(Recovery::of_message(since)));
         // A run that is unknown is the turn's to settle.
         if let Err(error) = function.engine.publish_again(run, since).await
             && error.is_transient()

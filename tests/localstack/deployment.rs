@@ -183,11 +183,9 @@ impl Deployment {
         let config = &self.world.config;
         let bucket = config.bucket.clone().expect("a bucket");
         let key = "config/orchestrator.yaml";
-        let put = self.world.clients.s3.put_object().bucket(&bucket).key(key);
-        put.body(wanted.configuration.as_bytes().to_vec().into())
-            .send()
-            .await
-            .expect("the configuration");
+        let objects = self.world.clients.objects.bucket(&bucket);
+        let put = objects.put(key, wanted.configuration.as_bytes().to_vec());
+        put.await.expect("the configuration");
         let mut environment = vec![
             (env::TABLE, config.table.clone()),
             (env::DECISIONS_QUEUE, config.decisions_queue.clone()),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_sqs::types::QueueAttributeName;
 use emulator::Emulator;
 use futures_util::future::join_all;
+use orchestrator_engine::sweep::CHECK_LAST_MS;
 use serde_json::json;
 use tests::requests::Request;
 use tokio::runtime::Handle;
@@ -35,6 +36,10 @@ const AT_ONCE: usize = 8;
 const VISIBILITY_SECONDS: u32 = 20;
 /// Tries of a submission.
 const TRIES: u32 = 30;
+/// Pause between looks at runs, for each that has not ended.
+const LOOK: Duration = Duration::from_millis(10);
+/// How often whoever looks on is told how far it is.
+const TOLD: Duration = Duration::from_secs(20);
 /// How often the schedule ticks. A run is looked at a minute after it was submitted.
 const TICK: Duration = Duration::from_secs(5);
 const POISON: [&str; 3] = [
@@ -63,11 +68,12 @@ async fn submit(deployment: &Deployment, key: &str) -> String {
     panic!("{key}: no answer in {TRIES} tries");
 }
 
-/// Waits until all have ended; gives up when nothing is recorded any more.
+/// Waits until all have ended; gives up when nothing is recorded any more although every run was looked at once again.
 #[expect(clippy::disallowed_methods, reason = "gives up after a bounded time")]
 async fn all_end(deployment: &Deployment, storm: &Storm, runs: &[String]) {
     let mut open = runs.to_vec();
     let (mut appends, mut progress) = (0, Instant::now());
+    let mut told = Instant::now();
     while !open.is_empty() {
         let looked_at = &open[..open.len().min(AT_ONCE)];
         let views = join_all(looked_at.iter().map(|run| deployment.run(run))).await;
@@ -77,16 +83,42 @@ async fn all_end(deployment: &Deployment, storm: &Storm, runs: &[String]) {
         if recorded > appends {
             (appends, progress) = (recorded, Instant::now());
         }
+        if told.elapsed() >= TOLD {
+            told = Instant::now();
+            println!("{} of {} runs have ended", runs.len() - open.len(), runs.len());
+            if progress.elapsed() >= PATIENCE {
+                println!(
+                    "nothing is recorded any more; open: {}",
+                    last_words(deployment, &open).await
+                );
+            }
+        }
         assert!(
-            progress.elapsed() < PATIENCE,
-            "{} runs do not end, such as {}",
+            progress.elapsed() < PATIENCE + Duration::from_millis(CHECK_LAST_MS),
+            "{} runs do not end: {}",
             open.len(),
-            runs.iter()
-                .find(|run| open.contains(run))
-                .map_or("none", String::as_str)
+            last_words(deployment, &open).await
         );
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // The more there is to do, the less looking on may cost.
+        tokio::time::sleep(LOOK.saturating_mul(u32::try_from(open.len()).unwrap_or(1))).await;
     }
+}
+
+/// What was recorded last of the first of these runs.
+async fn last_words(deployment: &Deployment, runs: &[String]) -> String {
+    const TOLD_MAX: usize = 5;
+    const EVENTS: usize = 6;
+    let mut words = String::new();
+    for run in &runs[..runs.len().min(TOLD_MAX)] {
+        let history = deployment.history(run).await;
+        let last = &history[history.len().saturating_sub(EVENTS)..];
+        let last: Vec<String> = last
+            .iter()
+            .map(|event| format!("{} {} {}", event["at"], event["type"], event["task"]))
+            .collect();
+        words += &format!("\n  {run}: {}", last.join(", "));
+    }
+    words
 }
 
 async fn ended_well(deployment: &Deployment, run: &str) -> usize {

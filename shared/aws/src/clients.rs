@@ -11,6 +11,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::meter::{Counting, Meter, Service};
+use crate::objects::Objects;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,7 +74,7 @@ pub struct Clients {
     /// Batch.
     pub batch: aws_sdk_batch::Client,
     /// S3.
-    pub s3: aws_sdk_s3::Client,
+    pub objects: Objects,
     /// ElastiCache, to find a cache's endpoint.
     pub elasticache: aws_sdk_elasticache::Client,
     /// Counts what the clients do.
@@ -94,17 +95,12 @@ impl Clients {
                 )
             };
         }
-        let s3 = aws_sdk_s3::config::Builder::from(&config)
-            // Emulators and private endpoints have no name per bucket.
-            .force_path_style(config.endpoint_url().is_some())
-            .interceptor(Counting::new(&meter, Service::S3))
-            .build();
         Clients {
             dynamodb: client!(aws_sdk_dynamodb, DynamoDb),
             sqs: client!(aws_sdk_sqs, Sqs),
             eventbridge: client!(aws_sdk_eventbridge, EventBridge),
             batch: client!(aws_sdk_batch, Batch),
-            s3: aws_sdk_s3::Client::from_conf(s3),
+            objects: Objects::new(&config, &meter),
             elasticache: client!(aws_sdk_elasticache, ElastiCache),
             meter,
             config,

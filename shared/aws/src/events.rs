@@ -166,7 +166,7 @@ fn detail(committed: &Committed<'_>, index: usize, event: &Event) -> Value {
     detail["workflow"] = json!(committed.state.workflow.name);
     detail["run_status"] = json!(committed.status);
     if let Some(turn) = committed.turn {
-        detail["traceparent"] = json!(turn.traceparent());
+        detail["traceparent"] = json!(turn.context().traceparent());
     }
     detail
 }

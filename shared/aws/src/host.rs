@@ -77,7 +77,7 @@ impl AwsHost {
             config.table.clone(),
             clients.meter.clone(),
         );
-        let payloads = Payloads::new(clients.s3.clone(), config.bucket.clone());
+        let payloads = Payloads::new(&clients.objects, config.bucket.as_deref());
         let sender = Sender::new(clients.sqs.clone(), clients.meter.clone());
         let queues = Queues::new(
             sender.clone(),
@@ -212,7 +212,7 @@ pub async fn load_settings(config: &Config, clients: &Clients) -> Result<Setting
             .and_then(|place| place.split_once('/'))
         {
             Some((bucket, key)) => {
-                let objects = Payloads::new(clients.s3.clone(), Some(bucket.to_owned()));
+                let objects = Payloads::new(&clients.objects, Some(bucket));
                 let bytes = objects.get(key).await.map_err(|fault| wrong(fault.detail))?;
                 // A stack without a configuration file has the defaults.
                 String::from_utf8(bytes.unwrap_or_default())

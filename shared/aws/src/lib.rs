@@ -17,6 +17,7 @@ pub mod host;
 pub mod idempotency;
 pub mod messages;
 pub mod meter;
+pub mod objects;
 pub mod payloads;
 pub mod pools;
 pub mod rate_limits;

@@ -3,14 +3,12 @@
 //! `blobs/` holds parts of journals and must never expire; `payloads/` holds envelopes and messages and may, once no agent
 //! can ask for them any more.
 
-use aws_sdk_s3::error::SdkError;
-use aws_sdk_s3::primitives::ByteStream;
 use orchestrator_core::ids::RunId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::fault::{Fault, Kind};
-use crate::table::keys::hex;
+use crate::objects::{Bucket, Objects};
 
 /// Longest text sent in a message; a longer one goes to the bucket.
 pub const MESSAGE_BYTES_MAX: usize = 200 * 1024;
@@ -18,8 +16,7 @@ pub const MESSAGE_BYTES_MAX: usize = 200 * 1024;
 /// The bucket, if one is configured.
 #[derive(Debug, Clone)]
 pub struct Payloads {
-    client: aws_sdk_s3::Client,
-    bucket: Option<String>,
+    bucket: Option<Bucket>,
 }
 
 /// A text that stands for a larger one.
@@ -44,8 +41,10 @@ pub struct Location {
 
 impl Payloads {
     /// Objects in this bucket.
-    pub fn new(client: aws_sdk_s3::Client, bucket: Option<String>) -> Payloads {
-        Payloads { client, bucket }
+    pub fn new(objects: &Objects, bucket: Option<&str>) -> Payloads {
+        Payloads {
+            bucket: bucket.map(|name| objects.bucket(name)),
+        }
     }
 
     /// Whether there is a bucket.
@@ -61,9 +60,9 @@ impl Payloads {
         if text.len() <= bytes_max {
             return Ok(text);
         }
-        let key = format!("payloads/{run}/{}.json", hex(&Sha256::digest(&text)));
+        let key = format!("payloads/{run}/{}.json", hex::encode(Sha256::digest(&text)));
         let location = Location {
-            bucket: self.bucket()?.to_owned(),
+            bucket: self.bucket()?.name().to_owned(),
             key,
             bytes: text.len() as u64,
         };
@@ -84,7 +83,11 @@ impl Payloads {
             kind: Kind::Fatal,
             detail,
         };
-        if Some(&payload.bucket) != self.bucket.as_ref() {
+        if self
+            .bucket
+            .as_ref()
+            .is_none_or(|bucket| bucket.name() != payload.bucket)
+        {
             return Err(missing(format!(
                 "'{}' is not the bucket of this deployment",
                 payload.bucket
@@ -101,9 +104,8 @@ impl Payloads {
     /// # Errors
     /// When there is no bucket, or it is not known to be stored.
     pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), Fault> {
-        let request = self.client.put_object().bucket(self.bucket()?).key(key);
-        let sent = request.body(ByteStream::from(bytes)).send().await;
-        sent.map(drop).map_err(|error| Fault::of(&error))
+        let stored = self.bucket()?.put(key, bytes).await;
+        stored.map_err(|error| Fault::of(&error))
     }
 
     /// Whether there is an object.
@@ -111,18 +113,8 @@ impl Payloads {
     /// # Errors
     /// When there is no bucket, or it cannot be asked.
     pub async fn exists(&self, key: &str) -> Result<bool, Fault> {
-        match self
-            .client
-            .head_object()
-            .bucket(self.bucket()?)
-            .key(key)
-            .send()
-            .await
-        {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error)) if error.err().is_not_found() => Ok(false),
-            Err(error) => Err(Fault::of(&error)),
-        }
+        let exists = self.bucket()?.exists(key).await;
+        exists.map_err(|error| Fault::of(&error))
     }
 
     /// An object; `None` when there is none.
@@ -130,27 +122,12 @@ impl Payloads {
     /// # Errors
     /// When there is no bucket, or it cannot be read.
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Fault> {
-        let object = match self
-            .client
-            .get_object()
-            .bucket(self.bucket()?)
-            .key(key)
-            .send()
-            .await
-        {
-            Ok(object) => object,
-            Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => return Ok(None),
-            Err(error) => return Err(Fault::of(&error)),
-        };
-        let body = object.body.collect().await.map_err(|error| Fault {
-            kind: Kind::Transient,
-            detail: error.to_string(),
-        })?;
-        Ok(Some(body.into_bytes().to_vec()))
+        let bytes = self.bucket()?.get(key).await;
+        bytes.map_err(|error| Fault::of(&error))
     }
 
-    fn bucket(&self) -> Result<&str, Fault> {
-        self.bucket.as_deref().ok_or_else(|| Fault {
+    fn bucket(&self) -> Result<&Bucket, Fault> {
+        self.bucket.as_ref().ok_or_else(|| Fault {
             kind: Kind::Fatal,
             detail: format!(
                 "what is too large for a message or a job needs a bucket, and none is configured (set {})",

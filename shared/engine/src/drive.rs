@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::observe::Tracing;
 use crate::ports::event_bus::Committed;
 use crate::ports::journal::{self, Append, Blob};
+use crate::ports::messages::Recovery;
 use crate::ports::run_index::RunSummary;
 use crate::ports::{Clock, EventBus, Journal, Messages, Pools, Ports, RunIndex, SessionCache};
 use crate::record;
@@ -114,10 +115,20 @@ impl Session {
         &self.taken
     }
 
-    /// Adds everything owed, for messages that were delivered before.
-    pub fn owe_everything(&mut self) {
+    /// Adds what is owed and may not have been carried out.
+    pub fn owe_again(&mut self, recovery: Recovery) {
         self.wakes.recovers = true;
-        let effects = self.state.outstanding();
+        self.wakes.is_look |= recovery.is_look;
+        let mut effects = self.state.outstanding();
+        effects.retain(|effect| match effect {
+            Effect::Dispatch(key) => {
+                let queued_at = self.state.node(key.node).queued_at;
+                let is_recent = queued_at.is_none_or(|at| at >= recovery.since);
+                // Two messages of one turn may ask for the same.
+                is_recent && !self.outcome.effects.contains(effect)
+            }
+            _ => true,
+        });
         self.outcome.extend(Outcome {
             events: Vec::new(),
             effects,
@@ -325,6 +336,7 @@ impl<P: Ports> Engine<P> {
         if std::mem::take(&mut session.wakes.recovers) {
             let summary = RunSummary::of(&session.state);
             let index = self.ports.run_index();
+            let look_at = session.wakes.is_look.then_some(look_at);
             index.repair(&summary, session.seq, look_at).await?;
             index.looked_at(&session.state, session.now).await?;
         }

@@ -47,8 +47,8 @@ impl<P: Ports> Engine<P> {
                 session.note_woken();
                 Ok(session.execute(Command::Tick)?)
             }
-            Body::Recover => {
-                session.owe_everything();
+            Body::Recover(recovery) => {
+                session.owe_again(*recovery);
                 session.execute(Command::Tick)?;
                 self.answer(session, &Candidates::Waiting).await
             }
@@ -97,7 +97,7 @@ fn use_case(body: &Body) -> &'static str {
         Body::Decide(_) => "decision",
         Body::Reports(_) | Body::Said(_) => "task_events",
         Body::Tick => "timer",
-        Body::Recover => "recover",
+        Body::Recover(_) => "recover",
     }
 }
 

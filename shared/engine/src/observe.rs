@@ -15,7 +15,7 @@ use crate::ports::{Clock, Compute, Ports, SessionCache, journal};
 use crate::trace::interval::{Interval, Outcome, Phase};
 use crate::trace::run::trace_id_of;
 use crate::trace::span::Attribute;
-use crate::trace::{Context, Record, RunTrace, Span, SpanId, SpanKind, Timeline, Tracer, Value, ids};
+use crate::trace::{Context, Record, RunTrace, Span, SpanId, SpanKind, Timeline, Tracer, Turn, Value, ids};
 
 /// Who watches the engine. Nobody, unless a host says otherwise.
 #[derive(Debug, Clone, Default)]
@@ -169,9 +169,9 @@ impl<P: Ports> Engine<P> {
     }
 
     /// The turn that is under way, as a place in the trace of its run.
-    pub(crate) fn turn_of(&self, session: &Session) -> Option<Context> {
+    pub(crate) fn turn_of<'a>(&self, session: &'a Session) -> Option<Turn<'a>> {
         let tracing = session.tracing.as_ref()?;
-        Some(tracing.trace.at(ids::turn(session.state().id(), session.seq())))
+        Some(tracing.trace.turn(session.seq()))
     }
 
     /// Notes which attempts are about to be handed over, if that is to be told.

@@ -12,6 +12,7 @@ use crate::drive::Session;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::ports::journal::{self, Blob};
+use crate::ports::messages::Recovery;
 use crate::ports::{Clock, Ports};
 
 /// A validated request for a run.
@@ -83,7 +84,7 @@ impl<P: Ports> Engine<P> {
     async fn submitted_before(&self, run: RunId, taken: Vec<AttemptKey>) -> Result<(), Error> {
         self.drive_after(run, taken, async |session: &mut Session| {
             session.use_case = "submit";
-            session.owe_everything();
+            session.owe_again(Recovery::EVERYTHING);
             Ok(())
         })
         .await

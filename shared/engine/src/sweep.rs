@@ -7,7 +7,7 @@ use orchestrator_core::time::Timestamp;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::ports::due_index::{DueIndex, DueRun};
-use crate::ports::messages::{Body, Message};
+use crate::ports::messages::{Body, Message, Recovery};
 use crate::ports::{Clock, Messages, Ports};
 
 /// When a run is looked at for the first time after it was stored, milliseconds. Later looks come after as long as the
@@ -18,6 +18,13 @@ pub const CHECK_FIRST_MS: u64 = 60_000;
 /// was too far away for one is asked for by a look in between; and shorter than the default deadline of a task until its
 /// warning, so that such deadlines need neither messages nor looks of their own.
 pub const CHECK_LAST_MS: u64 = 450_000;
+
+/// By how much the clocks of two functions, or of a function and a queue, may differ, milliseconds.
+pub const CLOCKS_DIFFER_MS: u64 = 5_000;
+
+/// Longest time from a decision until its append can be seen by a look, milliseconds: what a function has to work, and the difference
+/// of clocks.
+pub const UNSEEN_MS: u64 = 60_000 + CLOCKS_DIFFER_MS;
 
 /// The longest time until a run is looked at, milliseconds: often enough that every deadline which a turn sets is preceded
 /// by a look, unless it is nearer than [`CHECK_FIRST_MS`]. That look asks for a wake-up where one is needed, so deadlines
@@ -51,7 +58,7 @@ impl<P: Ports> Engine<P> {
         let due = index.due(now, limit).await?;
         let recover = |due: &DueRun| Message {
             run: due.run,
-            body: Body::Recover,
+            body: Body::Recover(Recovery::look(looked_at_before(due))),
         };
         if !due.is_empty() {
             // Sent before they are postponed: a sweep that dies between the two tells them twice, not never.
@@ -71,6 +78,14 @@ impl<P: Ports> Engine<P> {
             is_full: due.len() >= limit,
         })
     }
+}
+
+/// A time at or before the look that preceded this one, or the run's beginning. Between two looks is at most as much time as the
+/// run had lived at the first of them, within bounds: half of what it had lived at the second.
+fn looked_at_before(due: &DueRun) -> Timestamp {
+    let age_ms = due.at.millis_since(due.run.created_at());
+    let between_ms = (age_ms / 2).clamp(CHECK_FIRST_MS, CHECK_LAST_MS);
+    Timestamp(due.at.0.saturating_sub_unsigned(between_ms + UNSEEN_MS))
 }
 
 /// Time until the next look at a run of which nothing else is known: as long as it has lived, within bounds.
@@ -137,6 +152,21 @@ mod tests {
         for (sla, age_ms, expected, case) in table {
             let now = Timestamp(age_ms);
             assert_eq!(look_within_ms(&state(&sla), now), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_look_knows_when_the_one_before_it_was_at_the_latest() {
+        let run = RunId::from_parts(1_000_000, 1);
+        let (mut look, mut looks) = (Timestamp(1_000_000), 0);
+        // Whatever the delays of looks are.
+        for lag_ms in [0, 0, 0, 7_000, 0, 300_000, 0, 0, 4_000_000, 0] {
+            let at = look + usual_look_ms(run, look);
+            let before = looked_at_before(&DueRun { at, run });
+            assert!(before <= look, "{looks}: {before:?} is after {look:?}");
+            let apart = look.millis_since(before);
+            assert!(apart <= 2 * UNSEEN_MS + CHECK_LAST_MS / 2, "{looks}: {apart} ms");
+            (look, looks) = (at + lag_ms, looks + 1);
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Wakes {
     pub(crate) on_its_way: Option<Timestamp>,
     /// Whether the turn sends again whatever is owed: then nothing is believed to be on its way.
     pub(crate) recovers: bool,
+    /// Whether it covers everything since the last look.
+    pub(crate) is_look: bool,
     /// Whether the turn was woken: what was on its way has come.
     pub(crate) is_woken: bool,
 }
@@ -30,6 +32,7 @@ impl Wakes {
         self.timer_before = state.next_timer();
         self.deadline_before = state.next_deadline();
         self.recovers = false;
+        self.is_look = false;
         self.is_woken = false;
     }
 

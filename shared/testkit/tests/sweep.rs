@@ -21,7 +21,7 @@ use orchestrator_core::workflow::{Limits, parse};
 use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::due_index::{DueIndex, DueRun};
-use orchestrator_engine::ports::messages::{Body, Message};
+use orchestrator_engine::ports::messages::{Body, Message, Recovery};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_testkit::contract::block_on;
@@ -30,6 +30,7 @@ use orchestrator_testkit::memory::{MemoryCompute, MemoryPools, MemoryPorts, Simu
 use serde_json::json;
 
 const START: Timestamp = Timestamp(1_767_656_400_000);
+const ALL: Body = Body::Recover(Recovery::EVERYTHING);
 
 /// Lets others go first before each append.
 #[derive(Debug, Clone, Copy)]
@@ -188,19 +189,21 @@ fn two_sweeps_at_once_alert_once() {
     let swept = block_on(join(one.sweep(&world.looks, 10), other.sweep(&world.looks, 10)));
     assert!(swept.0.is_ok() && swept.1.is_ok(), "{swept:?}");
     let told = world.messages();
-    assert!(!told.is_empty() && told.iter().all(|message| message.body == Body::Recover));
+    assert!(
+        !told.is_empty()
+            && told
+                .iter()
+                .all(|message| matches!(message.body, Body::Recover(_)))
+    );
     // Both turns have loaded the run before either appends.
-    let handled = block_on(join(
-        one.handle(run, &[Body::Recover]),
-        other.handle(run, &[Body::Recover]),
-    ));
+    let handled = block_on(join(one.handle(run, &[ALL]), other.handle(run, &[ALL])));
     assert_eq!(handled, (Ok(()), Ok(())));
     let alerts = world.alerts();
     assert!(
         matches!(alerts.as_slice(), [Event::SlaBreached { .. }]),
         "{alerts:?}"
     );
-    block_on(one.handle(run, &[Body::Recover, Body::Tick])).unwrap();
+    block_on(one.handle(run, &[ALL, Body::Tick])).unwrap();
     assert_eq!(world.alerts(), []);
 }
 
@@ -210,13 +213,43 @@ fn a_dispatch_that_was_lost_is_made_again() {
     let run = world.submit(1, &json!({}));
     let lost = world.ports.compute.inner.take_dispatched();
     let process = world.process();
-    block_on(process.handle(run, &[Body::Recover])).unwrap();
+    block_on(process.handle(run, &[ALL])).unwrap();
     let again = world.ports.compute.inner.take_dispatched();
     assert_eq!(lost.len(), 1);
     assert_eq!(
         again.iter().map(|dispatch| dispatch.key).collect::<Vec<_>>(),
         lost.iter().map(|dispatch| dispatch.key).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn what_waits_long_for_its_agent_is_not_sent_again_by_every_look() {
+    const LOOKS_MAX: usize = 2;
+    let world = World::new();
+    let run = world.submit(1, &json!({"task_max_seconds": 86_400}));
+    world.ports.compute.inner.take_dispatched();
+    let process = world.process();
+    let mut sent = 0;
+    for _ in 0..4 * 60 {
+        world.ports.clock.advance(60_000);
+        block_on(process.sweep(&world.looks, 10)).unwrap();
+        for message in world.messages() {
+            block_on(process.handle(message.run, &[message.body])).unwrap();
+        }
+        sent += world.ports.compute.inner.take_dispatched().len();
+    }
+    assert!((1..=LOOKS_MAX).contains(&sent), "{sent} times in four hours");
+
+    let since = |at: Timestamp| Body::Recover(Recovery::of_message(at));
+    for (bodies, sent) in [
+        (vec![since(START)], 1),
+        (vec![since(START), ALL], 1),
+        (vec![since(START + 1)], 0),
+    ] {
+        block_on(process.handle(run, &bodies)).unwrap();
+        let again = world.ports.compute.inner.take_dispatched();
+        assert_eq!(again.len(), sent, "{bodies:?}");
+    }
 }
 
 #[test]

@@ -21,7 +21,6 @@ use sha2::{Digest, Sha256};
 use crate::clock::jitter;
 use crate::env::BatchTarget;
 use crate::fault::{Fault, Kind};
-use crate::table::keys::hex;
 
 /// To agents in jobs: the envelope, or `{"payload": ...}` that says where it is.
 pub const ORCHESTRATOR_INPUT: &str = "ORCHESTRATOR_INPUT";
@@ -162,7 +161,7 @@ fn share(client: &str) -> String {
     let is_plain = client.bytes().all(|byte| byte.is_ascii_alphanumeric());
     match is_plain && (1..=64).contains(&client.len()) {
         true => client.to_owned(),
-        false => format!("x{}", &hex(&Sha256::digest(client))[..16]),
+        false => format!("x{}", &hex::encode(Sha256::digest(client))[..16]),
     }
 }
 

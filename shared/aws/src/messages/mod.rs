@@ -13,11 +13,10 @@ use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::Messages;
 use orchestrator_engine::ports::messages::{Body, Message};
-use orchestrator_engine::trace::Context;
+use orchestrator_engine::trace::Turn;
 use sha2::{Digest, Sha256};
 
 use crate::payloads::{MESSAGE_BYTES_MAX, Payloads};
-use crate::table::keys::hex;
 use send::{Outgoing, Sender};
 
 /// Longest delay SQS allows.
@@ -59,9 +58,9 @@ impl Queues {
         })
     }
 
-    async fn outgoing(&self, message: &Message, turn: Option<Context>) -> Result<Outgoing, HostError> {
+    async fn outgoing(&self, message: &Message, turn: Option<Turn<'_>>) -> Result<Outgoing, HostError> {
         let text = wire::encode(message);
-        let hash = hex(&Sha256::digest(&text));
+        let hash = hex::encode(Sha256::digest(&text));
         let body = self
             .payloads
             .fit(message.run, text, MESSAGE_BYTES_MAX)
@@ -73,7 +72,7 @@ impl Queues {
             group: is_said.then(|| message.run.to_string()),
             deduplication: is_said.then_some(hash),
             delay_seconds: 0,
-            traceparent: turn.map(|turn| turn.traceparent()),
+            traceparent: turn.map(|turn| turn.context().traceparent()),
         })
     }
 }
@@ -90,7 +89,7 @@ impl Messages for Queues {
         self.send_from(None, messages).await
     }
 
-    async fn send_from(&self, turn: Option<Context>, messages: Vec<Message>) -> Result<(), HostError> {
+    async fn send_from(&self, turn: Option<Turn<'_>>, messages: Vec<Message>) -> Result<(), HostError> {
         let mut decisions = Vec::new();
         let mut task_events = Vec::new();
         for message in &messages {

@@ -6,6 +6,7 @@
 //! {"run_id": "01J…", "kind": "decide", "candidates": "ready"}
 //! {"run_id": "01J…", "kind": "decide", "granted": [{"node": 3, "epoch": 1, "attempt": 1}]}
 //! {"run_id": "01J…", "kind": "reports", "reports": [{"node": 3, "epoch": 1, "attempt": 1, "type": "TASK_STARTED"}]}
+//! {"run_id": "01J…", "kind": "recover", "since": 1774000006000}
 //! {"run_id": "01J…", "kind": "admit"}
 //! ```
 //!
@@ -23,7 +24,7 @@ use orchestrator_core::run::{
 };
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::api::reports::ReportBody;
-use orchestrator_engine::ports::messages::{Body, Candidates, Message, Said};
+use orchestrator_engine::ports::messages::{Body, Candidates, Message, Recovery, Said};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,7 +38,9 @@ pub fn encode(message: &Message) -> String {
     let body = match &message.body {
         Body::Admit => WireBody::Admit,
         Body::Tick => WireBody::Tick,
-        Body::Recover => WireBody::Recover,
+        Body::Recover(Recovery { since, .. }) => WireBody::Recover {
+            since: (since.0 > 0).then_some(since.0),
+        },
         Body::Decide(Candidates::Ready) => WireBody::decide(WireCandidates::Ready),
         Body::Decide(Candidates::Waiting) => WireBody::decide(WireCandidates::Waiting),
         Body::Decide(Candidates::Granted(keys)) => WireBody::Decide {
@@ -79,7 +82,10 @@ pub fn decode(text: &str) -> Result<Message, WireError> {
     let body = match wire.body {
         WireBody::Admit => Body::Admit,
         WireBody::Tick => Body::Tick,
-        WireBody::Recover => Body::Recover,
+        WireBody::Recover { since } => Body::Recover(match since {
+            Some(since) => Recovery::look(Timestamp(since)),
+            None => Recovery::EVERYTHING,
+        }),
         WireBody::Decide { candidates, granted } => Body::Decide(match candidates {
             None => Candidates::Granted(granted.iter().map(|attempt| attempt.key(run)).collect()),
             Some(WireCandidates::Ready) => Candidates::Ready,
@@ -131,7 +137,11 @@ struct Wire {
 enum WireBody {
     Admit,
     Tick,
-    Recover,
+    Recover {
+        /// Of a look: attempts queued before this, milliseconds since 1970, were handed over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<i64>,
+    },
     Decide {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         candidates: Option<WireCandidates>,

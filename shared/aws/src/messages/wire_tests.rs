@@ -74,7 +74,8 @@ fn every_message_is_read_back() {
     let bodies = [
         Body::Admit,
         Body::Tick,
-        Body::Recover,
+        Body::Recover(Recovery::EVERYTHING),
+        Body::Recover(Recovery::look(Timestamp(1_774_000_006_000))),
         Body::Decide(Candidates::Ready),
         Body::Decide(Candidates::Waiting),
         Body::Decide(Candidates::Granted(vec![key])),

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::Store;
 use crate::fault::{Fault, Kind};
 use crate::table::item::{bytes, bytes_of};
-use crate::table::keys::{Key, hex};
+use crate::table::keys::Key;
 use crate::table::{BYTES_MAX, Condition};
 
 /// Longest blob kept in the table if there is a bucket: a larger one costs less in S3.
@@ -70,5 +70,5 @@ impl Store {
 }
 
 fn object(hash: &[u8; 32]) -> String {
-    format!("blobs/{}", hex(hash))
+    format!("blobs/{}", hex::encode(hash))
 }

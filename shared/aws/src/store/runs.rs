@@ -44,7 +44,12 @@ impl RunIndex for Store {
         Ok(runs)
     }
 
-    async fn repair(&self, summary: &RunSummary, seq: u64, look_at: Timestamp) -> Result<(), HostError> {
+    async fn repair(
+        &self,
+        summary: &RunSummary,
+        seq: u64,
+        look_at: Option<Timestamp>,
+    ) -> Result<(), HostError> {
         let key = Key::append(summary.run, 1);
         let Some(item) = self.table.get(&key).await.map_err(of_index)? else {
             return Ok(());
@@ -52,6 +57,7 @@ impl RunIndex for Store {
         if !summary::shows(&item, summary, seq) {
             self.show(summary, seq, Moment::After).await.map_err(of_index)?;
         }
+        let Some(look_at) = look_at else { return Ok(()) };
         // A sweep that is about to postpone a run it has just had recovered knows nothing of the run: whoever is first wins.
         let is_overdue = |at: Timestamp| at <= SystemClock.now();
         match time_of(&item, DUE_AT).map_err(of_index)? {

@@ -43,7 +43,7 @@ impl Key {
 
     /// A blob.
     pub fn blob(hash: &[u8; 32]) -> Key {
-        Key::new(format!("BLOB#{}", hex(hash)), "B")
+        Key::new(format!("BLOB#{}", hex::encode(hash)), "B")
     }
 
     /// A pool's leases and waiters.
@@ -179,11 +179,6 @@ pub fn append_of(sort: &str) -> Option<u64> {
 pub fn due_shard(run: RunId) -> String {
     let [.., last] = run.to_bytes();
     format!("DUE#{}", last % DUE_SHARDS)
-}
-
-/// In hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use orchestrator_aws::compute::batch::{JobChange, ORCHESTRATOR_INPUT, job_name};
 use orchestrator_aws::env::{BatchTarget, PublishedEvents};
 use orchestrator_core::ids::RunId;
 use orchestrator_core::run::{Command, RunStatus};
-use orchestrator_engine::ports::messages::Body;
+use orchestrator_engine::ports::messages::{Body, Recovery};
 use serde_json::{Value, json};
 
 const QUEUE: &str = "gpu";
@@ -82,7 +82,10 @@ async fn dispatched(process: &Process) -> (RunId, String) {
     let mut train = task("train", &[]);
     train["resources"] = json!({"class": "gpu"});
     let run = submit(process, &json!([train])).await;
-    process.handle(run, &[Body::Recover]).await.expect("handled");
+    process
+        .handle(run, &[Body::Recover(Recovery::EVERYTHING)])
+        .await
+        .expect("handled");
     let key = load(process, run).await.live().next().expect("a live attempt");
     (run, job_name(key))
 }
@@ -94,7 +97,7 @@ async fn a_gpu_task_becomes_one_job_however_often_it_is_handed_over() {
     let process = world.process().await;
     let (run, name) = dispatched(&process).await;
     process
-        .handle(run, &[Body::Recover])
+        .handle(run, &[Body::Recover(Recovery::EVERYTHING)])
         .await
         .expect("handed over again");
     let found = jobs(&world, &name).await;
@@ -180,7 +183,10 @@ async fn envelopes_too_large_for_a_job_go_through_the_bucket() {
     train["resources"] = json!({"class": "gpu"});
     train["params"] = json!({"text": "x".repeat(20_000)});
     let run = submit(&process, &json!([train])).await;
-    process.handle(run, &[Body::Recover]).await.expect("handled");
+    process
+        .handle(run, &[Body::Recover(Recovery::EVERYTHING)])
+        .await
+        .expect("handled");
     let key = load(&process, run).await.live().next().expect("a live attempt");
     let job = jobs(&world, &job_name(key)).await.remove(0);
     let variables = job

@@ -12,7 +12,7 @@ use orchestrator_core::pool::{LeaseAnswer, LeaseRequest, WaiterOrder};
 use orchestrator_core::run::{Event, RunStatus};
 use orchestrator_engine::error::Error;
 use orchestrator_engine::ports::journal::{self, Append};
-use orchestrator_engine::ports::messages::{Body, Candidates, Message};
+use orchestrator_engine::ports::messages::{Body, Candidates, Message, Recovery};
 use orchestrator_engine::ports::{Journal, Messages, Pools};
 use orchestrator_engine::record;
 use serde_json::json;
@@ -114,7 +114,7 @@ async fn a_process_that_died_between_append_and_dispatch_is_made_up_for_by_redel
     assert!(world.tasks().await.is_empty(), "the agent knows nothing");
     // A message that was delivered before asks for everything that is owed.
     sound
-        .handle(run, &[Body::Recover, message.body])
+        .handle(run, &[Body::Recover(Recovery::EVERYTHING), message.body])
         .await
         .expect("handled");
     let state = world.work(run, std::slice::from_ref(&sound), &json!(1)).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use orchestrator_core::run::TaskStatus;
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::metrics::Snapshot;
-use orchestrator_engine::ports::messages::Body;
+use orchestrator_engine::ports::messages::{Body, Recovery};
 use orchestrator_engine::ports::{Clock as _, Ports as _, RunIndex as _};
 use orchestrator_engine::sla::{Observation, StallCause};
 use serde_json::{Value, json};
@@ -84,7 +84,10 @@ async fn a_task_that_takes_longer_than_its_like_is_at_risk_until_the_next_look()
     flush(&process).await;
 
     tokio::time::sleep(Duration::from_millis(30)).await;
-    process.handle(run, &[Body::Recover]).await.expect("handled");
+    process
+        .handle(run, &[Body::Recover(Recovery::EVERYTHING)])
+        .await
+        .expect("handled");
     let store = &process.ports().store;
     let now = process.ports().clock().now();
     let board = store.sla(None, 10, now).await.expect("readable");
@@ -104,7 +107,7 @@ async fn a_task_that_takes_longer_than_its_like_is_at_risk_until_the_next_look()
     world.report(&envelope, &Value::Null).await;
     for message in world.messages().await {
         process
-            .handle(message.run, &[message.body, Body::Recover])
+            .handle(message.run, &[message.body, Body::Recover(Recovery::EVERYTHING)])
             .await
             .expect("handled");
     }

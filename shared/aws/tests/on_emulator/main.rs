@@ -7,6 +7,7 @@ mod contracts;
 mod costs;
 mod faults;
 mod figures;
+mod objects;
 mod runs;
 mod sla;
 mod world;

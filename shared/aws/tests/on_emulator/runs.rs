@@ -8,7 +8,7 @@ use orchestrator_core::policy::PoolDemand;
 use orchestrator_core::pool::{LeaseRequest, WaiterOrder};
 use orchestrator_core::run::{Event, RunStatus, TaskStatus};
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::ports::messages::{Body, Candidates};
+use orchestrator_engine::ports::messages::{Body, Candidates, Recovery};
 use orchestrator_engine::ports::{DueIndex, Journal, LeaseAudit, Pools, RunIndex};
 use orchestrator_engine::reclaim::Reclaimed;
 use orchestrator_engine::record;
@@ -116,7 +116,10 @@ async fn an_index_that_missed_the_end_is_repaired_when_the_run_is_recovered() {
         .expression_attribute_values(":one", orchestrator_aws::table::item::number(1))
         .expression_attribute_values(":d", orchestrator_aws::table::item::text("DUE#0"));
     assert_eq!(table.apply(update, 0, 0).await, Ok(true));
-    process.handle(run, &[Body::Recover]).await.expect("handled");
+    process
+        .handle(run, &[Body::Recover(Recovery::EVERYTHING)])
+        .await
+        .expect("handled");
     let shown = world
         .store()
         .summary(run)

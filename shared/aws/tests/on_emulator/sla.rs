@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use orchestrator_core::run::{Event, TaskStatus};
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::ports::messages::Body;
+use orchestrator_engine::ports::messages::{Body, Recovery};
 use orchestrator_engine::ports::{DueIndex as _, Journal as _};
 use orchestrator_engine::record;
 use orchestrator_engine::views::SlaView;
@@ -79,7 +79,7 @@ async fn a_task_that_is_never_started_is_said_once_whoever_looks() {
         .map(|process| process.sweep(&process.ports().store, 10));
     let swept = join_all(sweeps).await;
     assert!(swept.iter().all(Result::is_ok), "{swept:?}");
-    let recover = [Body::Recover];
+    let recover = [Body::Recover(Recovery::EVERYTHING)];
     let handled = join_all(processes.iter().map(|process| process.handle(run, &recover))).await;
     assert!(handled.iter().all(Result::is_ok), "{handled:?}");
     let said = alerts(&processes[0], run).await;

@@ -193,11 +193,7 @@ impl Policy {
 
     fn prepare(effective: Effective) -> Result<Policy, PolicyError> {
         let canonical = to_json(&effective).to_string();
-        let version = Sha256::digest(&canonical)
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let version = hex::encode(&Sha256::digest(&canonical)[..6]);
         let Effective {
             decision,
             surroundings,

@@ -138,6 +138,8 @@ fn put_back(entry: &mut Entry, mut rest: VecDeque<Work>) {
 
 #[cfg(test)]
 mod tests {
+    use orchestrator_engine::ports::messages::Recovery;
+
     use super::*;
 
     fn run(number: u128) -> RunId {
@@ -151,14 +153,17 @@ mod tests {
         backlog.add(run(1), Work::Message(Body::Admit));
         let (first, mut work) = backlog.next().unwrap();
         assert_eq!((first, work.len()), (run(1), 2));
-        backlog.add(run(1), Work::Message(Body::Recover));
+        backlog.add(run(1), Work::Message(Body::Recover(Recovery::EVERYTHING)));
         assert!(backlog.next().is_none());
         work.pop_front();
         backlog.done(run(1), work);
         let (_, work) = backlog.next().unwrap();
         assert!(matches!(
             work.iter().collect::<Vec<_>>()[..],
-            [Work::Message(Body::Admit), Work::Message(Body::Recover)]
+            [
+                Work::Message(Body::Admit),
+                Work::Message(Body::Recover(Recovery::EVERYTHING))
+            ]
         ));
         backlog.done(run(1), VecDeque::new());
         assert!(backlog.runs.is_empty());

@@ -15,7 +15,7 @@ use orchestrator_engine::drive::Session;
 use orchestrator_engine::engine::Engine;
 use orchestrator_engine::error::Error;
 use orchestrator_engine::ports::SessionCache as _;
-use orchestrator_engine::ports::messages::{Body, Message};
+use orchestrator_engine::ports::messages::{Body, Message, Recovery};
 
 use super::ports::EmbeddedPorts;
 
@@ -64,7 +64,7 @@ pub(crate) async fn recover(
         }
         recovered.runs.push(run);
         restore_slots(ports, &session);
-        let body = Body::Recover;
+        let body = Body::Recover(Recovery::EVERYTHING);
         ports.outbox.push(Message { run, body });
         if are_agents_ours {
             lost.extend(lost_attempts(ports, &session));

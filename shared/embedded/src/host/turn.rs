@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use orchestrator_core::ids::RunId;
 use orchestrator_engine::engine::Engine;
 use orchestrator_engine::error::Error;
-use orchestrator_engine::ports::messages::{Body, Candidates};
+use orchestrator_engine::ports::messages::{Body, Candidates, Recovery};
 
 use super::backlog::Work;
 use super::input::Reply;
@@ -111,7 +111,7 @@ fn settle(
     };
     let trace_id = engine.trace_id(run);
     tracing::warn!(run_id = %run, trace_id, %error, "a turn failed; what it leaves open is tried again");
-    work.push_front(Work::Message(Body::Recover));
+    work.push_front(Work::Message(Body::Recover(Recovery::EVERYTHING)));
     let held = engine.ports().pools.holders_of(run);
     if !held.is_empty() {
         work.push_front(Work::Message(Body::Decide(Candidates::Granted(held))));

@@ -5,7 +5,7 @@ use orchestrator_core::run::{Event, RunState, RunStatus};
 use orchestrator_core::time::Timestamp;
 
 use crate::error::HostError;
-use crate::trace::Context;
+use crate::trace::Turn;
 
 /// Publishes what was appended. At least once, in order per run; the sequence number lets receivers drop repeats.
 pub trait EventBus {
@@ -32,7 +32,7 @@ pub struct Committed<'a> {
     /// The run after it.
     pub state: &'a RunState,
     /// The turn that made it, as a place in the trace of the run; `None` when it is not traced.
-    pub turn: Option<Context>,
+    pub turn: Option<Turn<'a>>,
     /// Whether it may have been published before.
     pub is_repeat: bool,
 }

@@ -6,7 +6,7 @@ use orchestrator_core::time::Timestamp;
 
 use crate::api::reports::ReportBody;
 use crate::error::HostError;
-use crate::trace::Context;
+use crate::trace::Turn;
 
 /// Sends messages to the use cases. At least once, in any order; every receiver is idempotent.
 pub trait Messages {
@@ -20,7 +20,7 @@ pub trait Messages {
     ///
     /// # Errors
     /// When some are not known to have been sent.
-    async fn send_from(&self, turn: Option<Context>, messages: Vec<Message>) -> Result<(), HostError> {
+    async fn send_from(&self, turn: Option<Turn<'_>>, messages: Vec<Message>) -> Result<(), HostError> {
         let _ = turn;
         self.send(messages).await
     }
@@ -58,8 +58,42 @@ pub enum Body {
     Said(Vec<Said>),
     /// Carry out what is due by now.
     Tick,
-    /// Send again whatever is owed.
-    Recover,
+    /// Send again what is owed.
+    Recover(Recovery),
+}
+
+/// How much of what a run owes is sent again.
+///
+/// What an agent's queue holds cannot be taken back, and may be worked on twice when it is sent twice. So attempts are handed
+/// over again only if nobody can have made sure yet that they were: otherwise a queue that is long gets longer with every look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// Attempts that were queued before were handed over, or have been handed over again.
+    pub since: Timestamp,
+    /// Whether everything since the last look is covered, so that the next look may come its usual time after this one.
+    pub is_look: bool,
+}
+
+impl Recovery {
+    /// Everything: the host knows nothing of what was handed over.
+    pub const EVERYTHING: Recovery = Recovery {
+        since: Timestamp(0),
+        is_look: true,
+    };
+
+    /// A look at a run, after one that came at `since` or later.
+    pub fn look(since: Timestamp) -> Recovery {
+        Recovery { since, is_look: true }
+    }
+
+    /// For a message that is delivered again and was sent at `since` or later: what was decided for it may not have been
+    /// carried out.
+    pub fn of_message(since: Timestamp) -> Recovery {
+        Recovery {
+            since,
+            is_look: false,
+        }
+    }
 }
 
 /// A report as its agent sent it.

@@ -22,12 +22,17 @@ pub trait RunIndex {
     async fn list(&self, query: &RunQuery) -> Result<Vec<RunSummary>, HostError>;
 
     /// Writes the summary of a run as it is after append `seq`, if the index shows something else, and has the run looked
-    /// at by `look_at`, if the next look is later. For hosts whose index is not written in one transaction with the
+    /// at by `look_at`, if that is given and the next look is later or overdue: this was it. For hosts whose index is not written in one transaction with the
     /// journal, and that find by it what is due; called when a run is recovered.
     ///
     /// # Errors
     /// When the store cannot be reached.
-    async fn repair(&self, summary: &RunSummary, seq: u64, look_at: Timestamp) -> Result<(), HostError> {
+    async fn repair(
+        &self,
+        summary: &RunSummary,
+        seq: u64,
+        look_at: Option<Timestamp>,
+    ) -> Result<(), HostError> {
         let _ = (summary, seq, look_at);
         Ok(())
     }

@@ -25,9 +25,7 @@ impl AlertKeySecret {
         mac.update(seconds.to_string().as_bytes());
         mac.update(b".");
         mac.update(body);
-        let digest = mac.finalize().into_bytes();
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("v1={hex}")
+        format!("v1={}", hex::encode(mac.finalize().into_bytes()))
     }
 }
 

@@ -35,10 +35,10 @@ impl Context {
     pub fn parse(traceparent: &str) -> Option<Context> {
         let text = traceparent.trim();
         let mut parts = text.split('-');
-        let version = hex::<1>(parts.next()?)?[0];
-        let trace = TraceId(hex(parts.next()?)?);
-        let span = SpanId(hex(parts.next()?)?);
-        let flags = hex::<1>(parts.next()?)?[0];
+        let version = lower_hex::<1>(parts.next()?)?[0];
+        let trace = TraceId(lower_hex(parts.next()?)?);
+        let span = SpanId(lower_hex(parts.next()?)?);
+        let flags = lower_hex::<1>(parts.next()?)?[0];
         // Later versions may say more behind what this one knows.
         let is_whole = parts.next().is_none() || version > 0;
         let is_valid = version != 0xff && trace.0 != [0; 16] && span.0 != [0; 8] && is_whole;
@@ -51,7 +51,10 @@ impl Context {
 
     /// As a `traceparent`.
     pub fn traceparent(&self) -> String {
-        format!("00-{}-{}-0{}", self.trace, self.span, u8::from(self.is_sampled))
+        let flags = if self.is_sampled { "01" } else { "00" };
+        let (trace, span) = (hex::encode(self.trace.0), hex::encode(self.span.0));
+        // Every attempt gets one, so without the machinery of `format!`.
+        ["00", &trace, &span, flags].join("-")
     }
 }
 
@@ -74,7 +77,7 @@ pub fn checked(carrier: Carrier) -> Carrier {
 }
 
 /// Lower-case hexadecimal digits, exactly as many as the bytes take.
-pub(super) fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(super) fn lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     if digits.len() != 2 * N {
         return None;
@@ -94,19 +97,15 @@ fn digit(letter: u8) -> Option<u8> {
     }
 }
 
-fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
-
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        f.write_str(&hex::encode(self.0))
     }
 }
 
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        f.write_str(&hex::encode(self.0))
     }
 }
 

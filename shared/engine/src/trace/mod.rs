@@ -29,7 +29,7 @@ pub use context::{Context, SpanId, TraceId};
 pub use export::Export;
 pub use interval::{Interval, Outcome, Phase};
 pub use propagation::Propagators;
-pub use run::RunTrace;
+pub use run::{RunTrace, Turn};
 pub use sampler::Sampler;
 pub use span::{Span, SpanKind, Value};
 pub use timeline::Timeline;

@@ -121,6 +121,7 @@ fn write_attribute(message: &mut Message, (name, value): &Attribute) {
 fn write_value(message: &mut Message, value: &Value) {
     match value {
         Value::Text(text) => message.chosen_bytes(1, text.as_bytes()),
+        Value::Shared(text) => message.chosen_bytes(1, text.as_bytes()),
         Value::Flag(flag) => message.chosen_varint(2, u64::from(*flag)),
         Value::Number(number) => message.chosen_varint(3, number.cast_unsigned()),
         Value::Decimal(number) => message.fixed64(4, number.to_bits()),

@@ -19,12 +19,15 @@ impl Message {
         self.raw_varint(u64::from(field << 3 | wire_type));
     }
 
-    fn raw_varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(u8::try_from(value & 0x7f).unwrap_or(0) | 0x80);
-            value >>= 7;
+    fn raw_varint(&mut self, value: u64) {
+        match u8::try_from(value) {
+            // Nearly all are: tags, and lengths of names.
+            Ok(value) if value < 0x80 => self.0.push(value),
+            _ => {
+                let (bytes, taken) = varint(value);
+                self.0.extend_from_slice(&bytes[..taken]);
+            }
         }
-        self.0.push(u8::try_from(value).unwrap_or(0));
     }
 
     /// `int64`, `uint32`, `enum`, `bool`.
@@ -69,12 +72,33 @@ impl Message {
         self.0.extend_from_slice(value);
     }
 
-    /// A message within this one.
+    /// A message within this one. It is written in place; room for a length of more than one byte is made afterwards.
     pub(crate) fn message(&mut self, field: u32, write: impl FnOnce(&mut Message)) {
-        let mut inner = Message::default();
-        write(&mut inner);
-        self.chosen_bytes(field, &inner.0);
+        self.tag(field, BYTES);
+        let start = self.0.len();
+        self.0.push(0);
+        write(self);
+        let end = self.0.len();
+        let (length, taken) = varint((end - start - 1) as u64);
+        if taken > 1 {
+            self.0.resize(end + taken - 1, 0);
+            self.0.copy_within(start + 1..end, start + taken);
+        }
+        self.0[start..start + taken].copy_from_slice(&length[..taken]);
     }
+}
+
+/// A number as it is written, and how many bytes that takes.
+fn varint(mut value: u64) -> ([u8; 10], usize) {
+    let mut bytes = [0; 10];
+    let mut taken = 0;
+    while value >= 0x80 {
+        bytes[taken] = u8::try_from(value & 0x7f).unwrap_or(0) | 0x80;
+        value >>= 7;
+        taken += 1;
+    }
+    bytes[taken] = u8::try_from(value).unwrap_or(0);
+    (bytes, taken + 1)
 }
 
 #[cfg(test)]
@@ -94,5 +118,28 @@ mod tests {
         let expected =
             b"\x08\x96\x01\x12\x07testing\x1a\x03\x08\x96\x01\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
         assert_eq!(message.into_bytes(), expected);
+    }
+
+    #[test]
+    fn lengths_of_any_size_stand_before_what_they_count() {
+        for length in [
+            0, 1, 120, 124, 125, 126, 127, 128, 129, 16_380, 16_382, 16_384, 3_000_000,
+        ] {
+            let text = vec![b'x'; length];
+            let mut message = Message::default();
+            message.message(1, |outer| {
+                outer.message(2, |inner| inner.chosen_bytes(3, &text));
+                outer.varint(4, 1);
+            });
+            message.varint(5, 1);
+
+            let [mut inner, mut outer, mut expected] = [(); 3].map(|()| Message::default());
+            inner.chosen_bytes(3, &text);
+            outer.chosen_bytes(2, &inner.0);
+            outer.varint(4, 1);
+            expected.chosen_bytes(1, &outer.0);
+            expected.varint(5, 1);
+            assert!(message.0 == expected.0, "{length}");
+        }
     }
 }

@@ -34,6 +34,23 @@ pub struct RunTrace {
     is_sampled: bool,
     workflow: Arc<Workflow>,
     submission: Arc<Submission>,
+    /// The run and its workflow, as every span names them.
+    run_text: Arc<str>,
+    workflow_text: Arc<str>,
+}
+
+/// A turn as a place in the trace of its run. Most turns have nobody to tell it to, and then its id is not made.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn<'a> {
+    trace: &'a RunTrace,
+    seq: u64,
+}
+
+impl Turn<'_> {
+    /// The place.
+    pub fn context(self) -> Context {
+        self.trace.at(ids::turn(self.trace.run, self.seq))
+    }
 }
 
 impl RunTrace {
@@ -54,6 +71,8 @@ impl RunTrace {
             trace,
             parent: parent.map(|parent| parent.span),
             is_sampled: sampler.samples(trace, parent.map(|parent| parent.is_sampled)),
+            run_text: submission.run.to_string().into(),
+            workflow_text: workflow.name.as_str().into(),
             workflow,
             submission,
         }
@@ -93,6 +112,11 @@ impl RunTrace {
         self.at(ids::part(self.run, part))
     }
 
+    /// The turn that makes append `seq`.
+    pub fn turn(&self, seq: u64) -> Turn<'_> {
+        Turn { trace: self, seq }
+    }
+
     /// An attempt: the parent of whatever its agent does.
     pub fn attempt(&self, key: AttemptKey) -> Context {
         self.at(ids::attempt(key))
@@ -114,7 +138,7 @@ impl RunTrace {
                 ("http.request.method", fixed("POST")),
                 ("http.route", fixed("/workflows")),
                 ("http.response.status_code", Value::Number(201)),
-                ("run.id", self.run.to_string().into()),
+                ("run.id", Value::from(&self.run_text)),
             ],
             links: Vec::new(),
             error: None,
@@ -138,8 +162,8 @@ impl RunTrace {
             start: interval.start,
             end: interval.end,
             attributes: vec![
-                ("run.id", self.run.to_string().into()),
-                ("run.workflow", self.workflow.name.clone().into()),
+                ("run.id", Value::from(&self.run_text)),
+                ("run.workflow", Value::from(&self.workflow_text)),
                 ("run.request_type", fixed(REQUEST_TYPE)),
             ],
             links: Vec::new(),
@@ -194,8 +218,8 @@ impl RunTrace {
             reopened,
             ..
         } = *place;
-        let task = ids::task(self.run, node, epoch, reopened);
-        let attempt = ids::attempt(place.key(self.run));
+        let task = || ids::task(self.run, node, epoch, reopened);
+        let attempt = || ids::attempt(place.key(self.run));
         let name = self.task_name(interval, place);
         let wait = |what: &str| ids::wait(self.run, what, node, epoch, place.waits);
         let mut span = match interval.phase {
@@ -204,15 +228,15 @@ impl RunTrace {
                     Some((group, _)) => ids::task(self.run, group, place.group.0, place.group.1),
                     None => ids::part(self.run, interval.part),
                 };
-                self.span(task, Some(parent), format!("task {name}"), interval)
+                self.span(task(), Some(parent), format!("task {name}"), interval)
             }
-            Phase::Attempt => self.span(attempt, Some(task), format!("attempt {name}"), interval),
-            Phase::Queued => self.span(wait("queued"), Some(attempt), "queued", interval),
+            Phase::Attempt => self.span(attempt(), Some(task()), format!("attempt {name}"), interval),
+            Phase::Queued => self.span(wait("queued"), Some(attempt()), "queued", interval),
             Phase::Held(reason) => {
                 let name = format!("held: {}", hold_name(reason));
-                self.span(wait(&name), Some(task), name, interval)
+                self.span(wait(&name), Some(task()), name, interval)
             }
-            phase => self.span(wait(phase.as_str()), Some(task), phase.as_str(), interval),
+            phase => self.span(wait(phase.as_str()), Some(task()), phase.as_str(), interval),
         };
         self.describe(&mut span, interval, place);
         span

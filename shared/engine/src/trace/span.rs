@@ -1,6 +1,7 @@
 //! A span, as it is exported.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use orchestrator_core::time::Timestamp;
 
@@ -54,6 +55,8 @@ pub enum SpanKind {
 pub enum Value {
     /// A text.
     Text(Cow<'static, str>),
+    /// A text of many spans.
+    Shared(Arc<str>),
     /// A whole number.
     Number(i64),
     /// A number.
@@ -71,7 +74,9 @@ pub const TEXT_MAX: usize = 1_024;
 
 impl From<String> for Value {
     fn from(text: String) -> Value {
-        match text.char_indices().nth(TEXT_MAX) {
+        // No text has more characters than bytes.
+        let is_long = text.len() > TEXT_MAX;
+        match is_long.then(|| text.char_indices().nth(TEXT_MAX)).flatten() {
             None => Value::Text(Cow::Owned(text)),
             Some((end, _)) => Value::Text(Cow::Owned(format!("{}…", &text[..end]))),
         }
@@ -87,6 +92,12 @@ impl From<&str> for Value {
 impl From<Cow<'_, str>> for Value {
     fn from(text: Cow<'_, str>) -> Value {
         Value::from(text.into_owned())
+    }
+}
+
+impl From<&Arc<str>> for Value {
+    fn from(text: &Arc<str>) -> Value {
+        Value::Shared(Arc::clone(text))
     }
 }
 

@@ -3,7 +3,7 @@
 //! `X-Amzn-Trace-Id` and the SQS attribute `AWSTraceHeader` read `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`,
 //! see <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>.
 
-use super::context::{Context, SpanId, TraceId, hex};
+use super::context::{Context, SpanId, TraceId, lower_hex};
 
 /// The header of HTTP requests, in lower case.
 pub const HEADER: &str = "x-amzn-trace-id";
@@ -17,7 +17,7 @@ pub fn parse(header: &str) -> Option<Context> {
         };
         match name {
             "Root" => trace = parse_root(value),
-            "Parent" => span = hex(value).map(SpanId),
+            "Parent" => span = lower_hex(value).map(SpanId),
             "Sampled" => is_sampled = value == "1",
             // `Self`, `Lineage` and what may come.
             _ => {}
@@ -36,8 +36,8 @@ pub fn parse(header: &str) -> Option<Context> {
 fn parse_root(value: &str) -> Option<TraceId> {
     let (seconds, rest) = value.strip_prefix("1-")?.split_once('-')?;
     let mut id = [0; 16];
-    id[..4].copy_from_slice(&hex::<4>(seconds)?);
-    id[4..].copy_from_slice(&hex::<12>(rest)?);
+    id[..4].copy_from_slice(&lower_hex::<4>(seconds)?);
+    id[4..].copy_from_slice(&lower_hex::<12>(rest)?);
     Some(TraceId(id))
 }
 

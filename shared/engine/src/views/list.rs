@@ -92,11 +92,7 @@ pub struct CursorError;
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("c1")?;
-        self.0
-            .to_bytes()
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "c1{}", hex::encode(self.0.to_bytes()))
     }
 }
 

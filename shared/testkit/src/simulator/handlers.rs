@@ -11,7 +11,7 @@ use orchestrator_core::ids::RunId;
 use orchestrator_core::run::{Command, Rejection};
 use orchestrator_engine::error::Error;
 use orchestrator_engine::ports::journal;
-use orchestrator_engine::ports::messages::{Body, Candidates};
+use orchestrator_engine::ports::messages::{Body, Candidates, Recovery};
 use orchestrator_engine::submit::Request;
 use serde_json::json;
 
@@ -50,8 +50,9 @@ impl World {
     pub(super) fn start_messages(&mut self, deliveries: Vec<Delivery>) {
         let run = deliveries[0].run;
         let mut bodies: Vec<Body> = deliveries.iter().map(|delivery| delivery.body.clone()).collect();
-        if deliveries.iter().any(|delivery| delivery.receives > 0) {
-            bodies.push(Body::Recover);
+        let again = deliveries.iter().filter(|delivery| delivery.receives > 0);
+        if let Some(since) = again.map(|delivery| delivery.sent_at).min() {
+            bodies.push(Body::Recover(self.believed(Recovery::of_message(since))));
         }
         let engine = Rc::clone(&self.engine);
         let future = Box::pin(async move { engine.handle(run, &bodies).await });
@@ -201,14 +202,17 @@ impl World {
         for delivery in deliveries {
             if self.random.chance(self.swarm.duplicate) {
                 self.faults.hit("message duplicated");
-                self.send(delivery.run, delivery.body, delivery.receives);
+                self.send_again(delivery);
             }
         }
     }
 
     fn redeliver(&mut self, deliveries: Vec<Delivery>) {
         for delivery in deliveries {
-            self.send(delivery.run, delivery.body, delivery.receives + 1);
+            self.send_again(Delivery {
+                receives: delivery.receives + 1,
+                ..delivery
+            });
         }
     }
 
@@ -217,9 +221,9 @@ impl World {
     fn settle_lost_turn(&mut self, run: RunId) {
         let held = self.ports.pools.inner.holders_of(run);
         if !held.is_empty() {
-            self.send(run, Body::Decide(Candidates::Granted(held)), 0);
+            self.send(run, Body::Decide(Candidates::Granted(held)));
         }
-        self.send(run, Body::Recover, 0);
+        self.send(run, Body::Recover(Recovery::EVERYTHING));
     }
 
     /// A function dies in the middle. Its messages come back; its caller gets no answer.

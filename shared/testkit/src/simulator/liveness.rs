@@ -3,7 +3,7 @@
 use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::HoldReason;
 use orchestrator_core::run::{Command, FailureClass, RunStatus};
-use orchestrator_engine::ports::messages::Body;
+use orchestrator_engine::ports::messages::{Body, Recovery};
 
 use super::agents;
 use super::operators::waiting_for_a_person;
@@ -160,7 +160,7 @@ impl World {
                 self.poll(0)?;
             }
             if self.composition == Composition::Functions {
-                self.send(run, Body::Recover, 0);
+                self.send(run, Body::Recover(Recovery::EVERYTHING));
             }
         }
         Ok(resolved)

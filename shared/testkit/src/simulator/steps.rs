@@ -2,7 +2,9 @@
 
 use orchestrator_core::ids::RunId;
 use orchestrator_core::run::{FailureClass, Report, TaskStatus};
-use orchestrator_engine::ports::messages::{Body, Candidates};
+use orchestrator_core::time::Timestamp;
+use orchestrator_engine::ports::messages::{Body, Candidates, Recovery};
+use orchestrator_engine::sweep;
 
 use super::agents::{self, Saying};
 use super::swarm::Composition;
@@ -150,13 +152,13 @@ impl World {
             attempt: key.attempt,
             kind,
         };
-        self.send(key.run, Body::Reports(vec![report]), 0);
+        self.send(key.run, Body::Reports(vec![report]));
     }
 
     /// Picks up what the engine sent and dispatched.
     pub(super) fn collect(&mut self) {
         for message in self.ports.messages.inner.take() {
-            self.send(message.run, message.body, 0);
+            self.send(message.run, message.body);
         }
         for key in self.agents().take_arrived() {
             let (name, said) = agents::script(&mut self.random, &self.swarm, key);
@@ -183,7 +185,7 @@ impl World {
                 .any(|delivery| delivery.run == run && is_tick(&delivery.body));
             let handled = self.handlers.iter().any(|handler| handler.run == run);
             if !queued && !handled {
-                self.send(run, Body::Tick, 0);
+                self.send(run, Body::Tick);
             }
         }
     }
@@ -227,17 +229,28 @@ impl World {
         Ok(())
     }
 
+    /// Times are compared with times only where no clock is ever set.
+    pub(super) fn believed(&self, recovery: Recovery) -> Recovery {
+        match self.drawn.clock_jump {
+            0 => recovery,
+            _ => Recovery::EVERYTHING,
+        }
+    }
+
     /// The sweep of the functions: whatever is owed is sent again, and slots nobody may hold any more are given back.
     pub(super) fn sweep(&mut self) {
         self.faults.hit("sweep");
         self.note(|| "the sweep comes by".to_owned());
+        let since = self.looked_at.0.saturating_sub_unsigned(sweep::UNSEEN_MS);
+        let look = self.believed(Recovery::look(Timestamp(since)));
+        self.looked_at = self.now();
         for run in self.oracle.active_runs() {
-            self.send(run, Body::Recover, 0);
+            self.send(run, Body::Recover(look));
         }
         let mut holders = self.ports.pools.inner.holders();
         holders.sort_unstable();
         for keys in holders.chunk_by(|left, right| left.run == right.run) {
-            self.send(keys[0].run, Body::Decide(Candidates::Granted(keys.to_vec())), 0);
+            self.send(keys[0].run, Body::Decide(Candidates::Granted(keys.to_vec())));
         }
     }
 
@@ -262,7 +275,7 @@ impl World {
         }
         for run in self.oracle.active_runs() {
             self.report_lost(run);
-            self.send(run, Body::Recover, 0);
+            self.send(run, Body::Recover(Recovery::EVERYTHING));
         }
         Ok(())
     }
@@ -281,7 +294,7 @@ impl World {
         };
         let reports: Vec<Report> = begun.map(lost).collect();
         if !reports.is_empty() {
-            self.send(run, Body::Reports(reports), 0);
+            self.send(run, Body::Reports(reports));
         }
     }
 

@@ -54,6 +54,8 @@ pub struct World {
     pub(super) queue: Vec<Delivery>,
     pub(super) handlers: Vec<Handler>,
     pub(super) next_handler: u64,
+    /// When the sweep last came by.
+    pub(super) looked_at: Timestamp,
     /// What agents will say, by time.
     pub(super) sayings: BTreeMap<(u64, u64), Saying>,
     pub(super) next_saying: u64,
@@ -71,6 +73,8 @@ pub struct Delivery {
     pub body: Body,
     /// When it can be delivered.
     pub visible_at: u64,
+    /// What the clock said when it was sent.
+    pub sent_at: Timestamp,
     /// How often it has been delivered before.
     pub receives: u32,
 }
@@ -147,6 +151,7 @@ impl World {
             queue: Vec::new(),
             handlers: Vec::new(),
             next_handler: 0,
+            looked_at: Timestamp(0),
             sayings: BTreeMap::new(),
             next_saying: 0,
             clients,
@@ -171,17 +176,27 @@ impl World {
     }
 
     /// Puts a message on its way.
-    pub(super) fn send(&mut self, run: RunId, body: Body, receives: u32) {
+    pub(super) fn send(&mut self, run: RunId, body: Body) {
+        let (visible_at, sent_at) = (self.time, self.now());
+        self.send_again(Delivery {
+            run,
+            body,
+            visible_at,
+            sent_at,
+            receives: 0,
+        });
+    }
+
+    /// Puts a message back, to be delivered later.
+    pub(super) fn send_again(&mut self, delivery: Delivery) {
         let mut delay = self.random.below(5);
         if self.random.chance(self.swarm.delay) {
             self.faults.hit("message delayed");
             delay = self.random.range(100, 30_000);
         }
         self.queue.push(Delivery {
-            run,
-            body,
             visible_at: self.time + delay,
-            receives,
+            ..delivery
         });
     }
 

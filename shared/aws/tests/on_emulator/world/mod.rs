@@ -51,13 +51,7 @@ impl World {
         let clients = clients(connector.clone(), &endpoint, &account).await;
         create_table(&clients).await;
         let bucket = format!("{BUCKET}-{account}");
-        clients
-            .s3
-            .create_bucket()
-            .bucket(&bucket)
-            .send()
-            .await
-            .expect("a bucket");
+        create_bucket(&clients, &bucket).await;
         clients
             .eventbridge
             .create_event_bus()
@@ -100,7 +94,7 @@ impl World {
     }
 
     pub fn payloads(&self) -> Payloads {
-        Payloads::new(self.clients.s3.clone(), self.config.bucket.clone())
+        Payloads::new(&self.clients.objects, self.config.bucket.as_deref())
     }
 
     pub fn store(&self) -> Store {
@@ -217,6 +211,13 @@ async fn create_table(clients: &Clients) {
         .send()
         .await
         .expect("a table");
+}
+
+async fn create_bucket(clients: &Clients, name: &str) {
+    // Emulators have no name per bucket.
+    let config = aws_sdk_s3::config::Builder::from(&clients.config).force_path_style(true);
+    let s3 = aws_sdk_s3::Client::from_conf(config.build());
+    s3.create_bucket().bucket(name).send().await.expect("a bucket");
 }
 
 async fn create_queue(clients: &Clients, name: &str, is_fifo: bool) -> String {

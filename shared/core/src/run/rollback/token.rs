@@ -35,7 +35,7 @@ impl PlanToken {
 
 impl fmt::Display for PlanToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -44,14 +44,8 @@ impl FromStr for PlanToken {
 
     fn from_str(text: &str) -> Result<PlanToken, PlanTokenError> {
         let wrong = || PlanTokenError(text.chars().take(64).collect());
-        let is_hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if text.len() != 2 * PlanToken::BYTES || !is_hexadecimal {
-            return Err(wrong());
-        }
         let mut token = [0; PlanToken::BYTES];
-        for (index, byte) in token.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).map_err(|_| wrong())?;
-        }
+        hex::decode_to_slice(text, &mut token).map_err(|_| wrong())?;
         Ok(PlanToken(token))
     }
 }

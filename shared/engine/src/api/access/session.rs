@@ -3,8 +3,6 @@
 //! A session is an end and a MAC of it and the client under the client's token. The server keeps nothing, and a token that is
 //! taken away takes its sessions with it.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, Mac};
 use orchestrator_core::time::Timestamp;
 use sha2::Sha256;
@@ -49,11 +47,7 @@ fn session(token: &Token, until: Timestamp) -> String {
     mac.update(b"session of a browser\n");
     mac.update(&until.0.to_be_bytes());
     mac.update(token.caller.client_id.as_bytes());
-    let mut text = format!("{}.", until.0);
-    for byte in mac.finalize().into_bytes() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("{}.{}", until.0, hex::encode(mac.finalize().into_bytes()))
 }
 
 #[cfg(test)]
