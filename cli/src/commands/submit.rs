@@ -49,6 +49,11 @@ pub fn run(global: &Global, args: &SubmitArgs, output: &Output) -> Result<Exit, 
     Ok(Exit::Success)
 }
 
+/// The header that says whether every task is to be done, even if its result is kept.
+pub fn freshness(is_fresh: bool) -> Option<(&'static str, &'static str)> {
+    is_fresh.then_some(("cache-control", "no-cache"))
+}
+
 /// Sends a submission; `is_fresh`: every task is to be done, even if its result is kept.
 pub fn send(
     client: &Client,
@@ -63,7 +68,7 @@ pub fn send(
     let headers: Vec<(&str, &str)> = key
         .map(|key| ("idempotency-key", key))
         .into_iter()
-        .chain(is_fresh.then_some(("cache-control", "no-cache")))
+        .chain(freshness(is_fresh))
         .chain(inherited)
         .collect();
     let body = Bytes::from(submission.to_json());

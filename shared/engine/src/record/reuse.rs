@@ -147,7 +147,7 @@ mod tests {
     fn stored(event: &Event) -> String {
         let record = encode(Timestamp(1), std::slice::from_ref(event));
         assert_eq!(decode(&record), Ok((Timestamp(1), vec![event.clone()])));
-        record.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(record)
     }
 
     /// What is stored on people's disks: every later version must read it.

@@ -14,7 +14,7 @@ use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::{Limits, parse};
 use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::ports::compute::Dispatch;
-use orchestrator_engine::ports::messages::{Body, Message};
+use orchestrator_engine::ports::messages::{Body, Message, Recovery};
 use orchestrator_engine::record;
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
@@ -297,7 +297,7 @@ impl World {
 
     /// What happens after the process that did the last turn has died.
     pub fn recover(&self, run: RunId) {
-        block_on(self.engine.handle(run, &[Body::Recover])).expect("it can be handled");
+        block_on(self.engine.handle(run, &[Body::Recover(Recovery::EVERYTHING)])).expect("it can be handled");
         self.deliver();
     }
 
