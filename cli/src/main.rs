@@ -20,7 +20,7 @@ use mimalloc::MiMalloc;
 use crate::args::Args;
 use crate::exit::Exit;
 
-/// A fifth less time per task than with the system's, most of all where one thread frees what another made.
+/// A sixth less time per task than with the system's, most of all where one thread frees what another made.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
