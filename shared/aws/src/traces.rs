@@ -4,8 +4,8 @@
 //! A flush costs its own round trip and is given up after a while. After a failure nothing is sent for some time, so that a
 //! collector that is away costs one time-out now and then, not one per invocation.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::trace::otlp::{self, CONTENT_TYPE};
-use orchestrator_engine::trace::{Export, Record, Sink, Span};
+use orchestrator_engine::trace::{Export, Queue, Record, Sink, Span};
 
 /// Longest time a flush may take, whatever the environment allows.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -25,8 +25,7 @@ const PAUSE_MS: u64 = 30_000;
 pub struct Traces {
     export: Export,
     connector: SharedHttpConnector,
-    queue: Mutex<Vec<Record>>,
-    dropped: AtomicU64,
+    queue: Mutex<Queue>,
     /// Until when nothing is sent, milliseconds since 1970.
     paused_until: AtomicI64,
 }
@@ -38,19 +37,18 @@ impl Traces {
             export,
             connector,
             queue: Mutex::default(),
-            dropped: AtomicU64::new(0),
             paused_until: AtomicI64::new(0),
         }
     }
 
     /// Sends what there is, at `now`. Failures are told in the log and cost the spans.
     pub async fn flush(&self, now: Timestamp) {
-        let records = std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner));
+        let records = self.lock().take();
         if records.is_empty() || now.0 < self.paused_until.load(Ordering::Relaxed) {
-            self.dropped.fetch_add(records.len() as u64, Ordering::Relaxed);
             return;
         }
-        let spans: Vec<Span> = records.into_iter().map(Record::into_span).collect();
+        let mut spans: Vec<Span> = Vec::new();
+        records.into_iter().for_each(|record| record.make(&mut spans));
         let body = otlp::traces(&self.export.resource, &spans);
         let timeout = self.export.timeout.min(FLUSH_TIMEOUT);
         let problem = match tokio::time::timeout(timeout, self.post(body)).await {
@@ -59,7 +57,6 @@ impl Traces {
             Ok(Err(problem)) => problem,
             Err(_) => format!("no answer within {} ms", timeout.as_millis()),
         };
-        self.dropped.fetch_add(spans.len() as u64, Ordering::Relaxed);
         self.paused_until.store((now + PAUSE_MS).0, Ordering::Relaxed);
         let endpoint = &self.export.endpoint;
         tracing::warn!(
@@ -68,6 +65,10 @@ impl Traces {
             spans = spans.len(),
             "traces cannot be delivered"
         );
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The status of the answer.
@@ -93,10 +94,9 @@ impl Traces {
 
 impl Sink for Traces {
     fn take(&self, records: Vec<Record>) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = self.export.queue_max.saturating_sub(queue.len());
-        let excess = records.len().saturating_sub(room);
-        self.dropped.fetch_add(excess as u64, Ordering::Relaxed);
-        queue.extend(records.into_iter().take(room));
+        let excess = self.lock().extend(records, self.export.queue_max);
+        if excess > 0 {
+            tracing::warn!(spans = excess, "an invocation made more spans than are sent");
+        }
     }
 }

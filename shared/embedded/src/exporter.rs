@@ -15,9 +15,10 @@ use orchestrator_engine::api::backend::{Stats, TelemetryStats};
 use orchestrator_engine::metrics::otlp::request as metrics;
 use orchestrator_engine::ports::Clock as _;
 use orchestrator_engine::trace::otlp::{self, CONTENT_TYPE};
-use orchestrator_engine::trace::{Export, Record, Sink, Span, Tracer};
+use orchestrator_engine::trace::{Export, Queue, Record, Sink, Span, Tracer};
 
 use crate::clock::SystemClock;
+use crate::http::{config, is_secure};
 
 /// Tries of one request.
 const TRIES_MAX: u32 = 4;
@@ -85,7 +86,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<Record>,
+    queue: Queue,
     is_stopping: bool,
     has_ended: bool,
 }
@@ -147,19 +148,18 @@ impl Sink for Exporter {
     fn take(&self, records: Vec<Record>) {
         let shared = &*self.shared;
         let mut state = shared.lock();
-        let room = match state.is_stopping {
+        let spans_max = match state.is_stopping {
             true => 0,
-            false => shared.export.queue_max.saturating_sub(state.queue.len()),
+            false => shared.export.queue_max,
         };
-        let excess = records.len().saturating_sub(room);
+        let before = state.queue.spans();
+        let excess = state.queue.extend(records, spans_max);
         if excess > 0 {
             shared.dropped.fetch_add(excess as u64, Ordering::Relaxed);
         }
-        let before = state.queue.len();
-        state.queue.extend(records.into_iter().take(room));
         // The thread is woken once per batch, not once per turn.
         let batch = shared.export.batch_max;
-        if before < batch && state.queue.len() >= batch {
+        if before < batch && state.queue.spans() >= batch {
             shared.wanted.notify_one();
         }
     }
@@ -203,12 +203,14 @@ struct Sender {
 
 impl Sender {
     fn new(shared: Arc<Shared>, numbers: Numbers) -> Sender {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(shared.export.timeout))
-            .user_agent(concat!("master-orchestrator/", env!("CARGO_PKG_VERSION")))
-            .build();
+        let Export {
+            endpoint,
+            metrics_endpoint,
+            timeout,
+            ..
+        } = &shared.export;
+        let is_secure = is_secure(endpoint) || metrics_endpoint.as_deref().is_some_and(is_secure);
+        let config = config(is_secure).timeout_global(Some(*timeout)).build();
         Sender {
             metrics_sent_at: SystemClock.now(),
             started_at: SystemClock.now(),
@@ -221,18 +223,15 @@ impl Sender {
 
     fn run(mut self) {
         while let Some(records) = self.next() {
-            let mut records = records.into_iter();
-            loop {
-                let batch: Vec<Span> = records
-                    .by_ref()
-                    .take(self.shared.export.batch_max)
-                    .map(Record::into_span)
-                    .collect();
-                if batch.is_empty() {
-                    break;
+            let batch_max = self.shared.export.batch_max;
+            let mut batch = Vec::with_capacity(batch_max);
+            for record in records {
+                if !batch.is_empty() && batch.len() + record.spans() > batch_max {
+                    self.send_all(&mut batch);
                 }
-                self.send(&batch);
+                record.make(&mut batch);
             }
+            self.send_all(&mut batch);
             if self.metrics_are_due() {
                 self.send_metrics();
             }
@@ -246,11 +245,11 @@ impl Sender {
     fn next(&self) -> Option<VecDeque<Record>> {
         let Export { batch_max, delay, .. } = self.shared.export;
         let state = self.shared.lock();
-        let is_short = |state: &mut State| !state.is_stopping && state.queue.len() < batch_max;
+        let is_short = |state: &mut State| !state.is_stopping && state.queue.spans() < batch_max;
         let waited = self.shared.wanted.wait_timeout_while(state, delay, is_short);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let is_over = state.is_stopping && state.queue.is_empty();
-        (!is_over).then(|| std::mem::take(&mut state.queue))
+        let is_over = state.is_stopping && state.queue.spans() == 0;
+        (!is_over).then(|| state.queue.take())
     }
 
     /// A clock that was set back makes them due.
@@ -282,6 +281,14 @@ impl Sender {
                 "metrics cannot be delivered; runs go on without them"
             );
         }
+    }
+
+    /// Sends spans in as many requests as it takes.
+    fn send_all(&mut self, spans: &mut Vec<Span>) {
+        for batch in spans.chunks(self.shared.export.batch_max) {
+            self.send(batch);
+        }
+        spans.clear();
     }
 
     fn send(&mut self, batch: &[Span]) {

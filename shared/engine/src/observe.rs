@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::ports::compute::Dispatch;
 use crate::ports::{Clock, Compute, Ports, SessionCache, journal};
-use crate::trace::interval::{Interval, Outcome, Phase};
+use crate::trace::interval::{Interval, Outcome, Phase, Upstreams};
 use crate::trace::run::trace_id_of;
 use crate::trace::span::Attribute;
 use crate::trace::{Context, Record, RunTrace, Span, SpanId, SpanKind, Timeline, Tracer, Turn, Value, ids};
@@ -61,7 +61,7 @@ impl Work {
             outcome: Outcome::Over,
             is_late: false,
             choice: None,
-            upstream: Vec::new(),
+            upstream: Upstreams::Untold,
             name: None,
         };
         self.trace.span(id, None, name, &interval)
@@ -102,13 +102,15 @@ impl<P: Ports> Engine<P> {
             return;
         };
         let Tracing { trace, timeline } = &mut *tracing;
-        let mut records = Vec::new();
+        let mut intervals = Vec::with_capacity(events.len());
         for event in events {
             timeline.see(event, at, session.state(), &mut |interval| {
-                records.push(Record::Interval(Arc::clone(trace), interval));
+                intervals.push(interval)
             });
         }
-        tracer.record(records);
+        if !intervals.is_empty() {
+            tracer.record(vec![Record::Intervals(Arc::clone(trace), intervals)]);
+        }
         session.tracing = Some(tracing);
     }
 

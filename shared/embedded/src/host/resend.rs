@@ -56,6 +56,6 @@ fn recent(history: &History, tracer: &Tracer) -> Vec<Record> {
         .filter(|span| is_recent(span.end))
         .map(|span| Record::Span(Box::new(span)));
     let intervals = history.ended.iter().filter(|interval| is_recent(interval.end));
-    let intervals = intervals.map(|interval| Record::Interval(Arc::clone(&trace), interval.clone()));
-    request.into_iter().chain(intervals).collect()
+    let intervals = Record::Intervals(Arc::clone(&trace), intervals.cloned().collect());
+    request.into_iter().chain([intervals]).collect()
 }

@@ -29,9 +29,9 @@ pub struct Interval {
     /// What the policy said about it.
     pub choice: Option<Arc<Choice>>,
     /// Direct upstream tasks of a task, as they were then.
-    pub upstream: Vec<Upstream>,
+    pub upstream: Upstreams,
     /// Name of a node that is neither a task of the workflow nor an item of one.
-    pub name: Option<String>,
+    pub name: Option<Box<str>>,
 }
 
 /// What time was spent on.
@@ -93,7 +93,18 @@ pub struct Place {
     pub waits: u32,
 }
 
-/// An upstream task with its life.
+/// Upstream tasks with their lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Upstreams {
+    /// None are told.
+    Untold,
+    /// Those of the workflow, all of them in their first lives: nearly always.
+    First,
+    /// These.
+    These(Box<[Upstream]>),
+}
+
+/// An upstream task with its epoch, and how often it went on within that.
 pub type Upstream = (NodeIx, u32, u32);
 
 /// How an interval ended.

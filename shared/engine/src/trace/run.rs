@@ -11,9 +11,9 @@ use orchestrator_core::workflow::{Task, Workflow};
 
 use super::context::{Context, SpanId, TraceId};
 use super::ids;
-use super::interval::{Interval, Outcome, Phase, Place};
+use super::interval::{Interval, Outcome, Phase, Place, Upstreams};
 use super::sampler::Sampler;
-use super::span::{Attribute, Span, SpanKind, Value, fixed};
+use super::span::{Attribute, LINKS_MAX, Span, SpanKind, Value, fixed};
 use crate::views::task::hold_name;
 
 /// How a run was asked for: by a document. The other way is natural language, `NL`.
@@ -285,11 +285,15 @@ impl RunTrace {
         if let Some(choice) = interval.choice.as_deref().filter(|_| is_decided) {
             span.attributes.extend(decision(choice));
         }
-        let run = self.run;
-        let upstream = interval.upstream.iter();
-        span.links = upstream
-            .map(|(node, epoch, reopened)| self.at(ids::task(run, *node, *epoch, *reopened)))
-            .collect();
+        let link = |(node, epoch, reopened)| self.at(ids::task(self.run, node, epoch, reopened));
+        span.links = match (&interval.upstream, self.task_of(place)) {
+            (Upstreams::These(upstream), _) => upstream.iter().copied().map(link).collect(),
+            (Upstreams::First, Some(task)) => {
+                let upstream = task.depends_on.iter().take(LINKS_MAX);
+                upstream.map(|upstream| link((*upstream, 1, 0))).collect()
+            }
+            _ => Vec::new(),
+        };
     }
 
     /// The task, or the `for_each` task of an item.

@@ -10,7 +10,7 @@ use orchestrator_core::ids::NodeIx;
 use orchestrator_core::run::{Event, RunState, SkipReason};
 use orchestrator_core::time::Timestamp;
 
-use super::interval::{Interval, Outcome, Phase, Place, Upstream};
+use super::interval::{Interval, Outcome, Phase, Place, Upstreams};
 use super::span::LINKS_MAX;
 use super::track::{State, Track};
 
@@ -241,7 +241,7 @@ impl Timeline {
         let opened_at = self.track(node).opened_at.unwrap_or(now.at);
         let upstream = match self.track(node).item {
             None => self.upstream(node, now.state),
-            Some(_) => Vec::new(),
+            Some(_) => Upstreams::Untold,
         };
         let task = self.of_task(node, Phase::Task, opened_at..now.at, now);
         (now.ended)(Interval {
@@ -252,16 +252,22 @@ impl Timeline {
         self.track(node).enter(State::Done, now.at);
     }
 
-    fn upstream(&self, node: NodeIx, state: &RunState) -> Vec<Upstream> {
-        let task = state.workflow.tasks.get(node.index());
-        let upstream = task
-            .map_or(&[][..], |task| &task.depends_on)
-            .iter()
-            .take(LINKS_MAX);
-        let known = upstream.filter_map(|upstream| Some((upstream, self.tracks.get(upstream.index())?)));
-        known
-            .map(|(upstream, track)| (*upstream, track.epoch, track.reopened))
-            .collect()
+    fn upstream(&self, node: NodeIx, state: &RunState) -> Upstreams {
+        let Some(task) = state.workflow.tasks.get(node.index()) else {
+            return Upstreams::Untold;
+        };
+        let known = || {
+            let known = task.depends_on.iter().take(LINKS_MAX);
+            known.filter_map(|upstream| Some((*upstream, self.tracks.get(upstream.index())?)))
+        };
+        if known().all(|(_, track)| (track.epoch, track.reopened) == (1, 0)) {
+            return Upstreams::First;
+        }
+        Upstreams::These(
+            known()
+                .map(|(upstream, track)| (upstream, track.epoch, track.reopened))
+                .collect(),
+        )
     }
 
     /// Ends whatever is open of a task. A task that has not begun can only be cancelled.
@@ -347,7 +353,7 @@ impl Timeline {
             outcome: Outcome::Over,
             is_late: false,
             choice: None,
-            upstream: Vec::new(),
+            upstream: Upstreams::Untold,
             name: None,
         }
     }
@@ -374,7 +380,7 @@ impl Timeline {
         let choice = choice.and_then(|choice| now.state.choices.get(choice as usize));
         let is_added = item.is_none() && node.index() >= now.state.workflow.tasks.len();
         Interval {
-            name: is_added.then(|| now.state.name_of(node)),
+            name: is_added.then(|| now.state.name_of(node).into()),
             place: Some(place),
             choice: choice.cloned(),
             ..self.of_run(phase, time)

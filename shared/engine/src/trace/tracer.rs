@@ -23,8 +23,8 @@ pub trait Sink: fmt::Debug + Send + Sync {
 
 /// A span, or what one is made of: it becomes one where it is sent, not where runs are worked on.
 pub enum Record {
-    /// An interval of a run.
-    Interval(Arc<RunTrace>, Interval),
+    /// Intervals of a run.
+    Intervals(Arc<RunTrace>, Vec<Interval>),
     /// A span.
     Span(Box<Span>),
     /// Makes a span.
@@ -34,7 +34,7 @@ pub enum Record {
 impl fmt::Debug for Record {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Record::Interval(_, interval) => interval.fmt(formatter),
+            Record::Intervals(_, intervals) => intervals.fmt(formatter),
             Record::Span(span) => span.fmt(formatter),
             Record::Later(_) => formatter.write_str("Later"),
         }
@@ -42,12 +42,22 @@ impl fmt::Debug for Record {
 }
 
 impl Record {
-    /// The span.
-    pub fn into_span(self) -> Span {
+    /// How many spans it is.
+    pub fn spans(&self) -> usize {
         match self {
-            Record::Interval(trace, interval) => trace.span_of(&interval),
-            Record::Span(span) => *span,
-            Record::Later(make) => make(),
+            Record::Intervals(_, intervals) => intervals.len(),
+            Record::Span(_) | Record::Later(_) => 1,
+        }
+    }
+
+    /// Adds its spans.
+    pub fn make(self, spans: &mut Vec<Span>) {
+        match self {
+            Record::Intervals(trace, intervals) => {
+                spans.extend(intervals.iter().map(|interval| trace.span_of(interval)));
+            }
+            Record::Span(span) => spans.push(*span),
+            Record::Later(make) => spans.push(make()),
         }
     }
 }
