@@ -64,7 +64,7 @@ fn run_here(
     for (name, value) in telemetry::inherited() {
         request = request.header(name, value);
     }
-    for (name, value) in submit::freshness(args.no_cache) {
+    if let Some((name, value)) = submit::freshness(args.no_cache) {
         request = request.header(name, value);
     }
     let request = request.body(Bytes::from(submission.to_json())).map_err(|error| {
