@@ -29,7 +29,7 @@ pub const PREFIX: &str = "result:";
 /// Calls of the cache at a time.
 const CALLS_AT_ONCE: usize = 16;
 
-/// Bytes of kept results that go into one append; the tasks beyond them are answered in the next.
+/// Bytes of kept results after which no more are looked for in one append; what is being looked for by then still goes into it.
 const BYTES_PER_TURN: usize = 1 << 20;
 
 /// Results forgotten in one turn; a rollback that takes back more leaves the rest to expire.

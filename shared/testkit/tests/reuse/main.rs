@@ -298,9 +298,9 @@ fn large_results_are_spread_over_several_appends() {
     both(|world| {
         let text = "x".repeat(VALUE_BYTES_MAX - 1_000);
         let task = |n: usize| json!({"id": format!("t{n}"), "agent": "worker", "action": "echo", "params": {"n": n, "text": text}, "cache": true});
-        let tasks: Value = (0..12).map(task).collect();
+        let tasks: Value = (0..20).map(task).collect();
         world.run(Given::tasks(tasks.clone()));
-        assert_eq!(world.done().len(), 12);
+        assert_eq!(world.done().len(), 20);
         let run = world.run(Given::tasks(tasks));
         assert_eq!(
             (world.done().len(), world.state(run).status),
@@ -308,7 +308,7 @@ fn large_results_are_spread_over_several_appends() {
         );
         let reused = world.events(run, "TaskReused");
         let appends: std::collections::BTreeSet<u64> = reused.iter().map(|(seq, _)| *seq).collect();
-        assert!((reused.len(), appends.len() > 1) == (12, true), "{appends:?}");
+        assert!((reused.len(), appends.len() > 1) == (20, true), "{appends:?}");
     });
 }
 
