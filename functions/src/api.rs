@@ -5,13 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, Method, Request};
-use orchestrator_aws::backend::AwsBackend;
+use orchestrator_aws::backend::{AwsBackend, Place};
 use orchestrator_aws::messages::send::TRACEPARENT;
+use orchestrator_aws::translations::{self, ApiTranslator};
 use orchestrator_console::{Console, Live};
 use orchestrator_engine::api::response::Answer;
 use orchestrator_engine::api::route::{self, Operation};
 use orchestrator_engine::api::{Access, Code, Problem, handle, response};
 use orchestrator_engine::trace::Context;
+use orchestrator_translate::Translator;
 
 use crate::gateway::{GatewayAnswer, GatewayRequest};
 use crate::identity::Identities;
@@ -20,12 +22,22 @@ use crate::start::Function;
 /// What answers requests.
 #[derive(Debug, Clone)]
 pub struct Api {
-    backend: AwsBackend,
+    backend: AwsBackend<ApiTranslator>,
     identities: Identities,
     /// The operations of this function; `None`: all.
     operations: Option<&'static [Operation]>,
     /// The pages for browsers, where all operations are.
     console: Option<Arc<Console>>,
+}
+
+/// The deployment behind the API, with whoever translates.
+pub(crate) fn backend<T: Translator>(function: &Function, translator: T) -> AwsBackend<T> {
+    let place = Place {
+        translations_queue: function.config.translations_queue.clone(),
+        service_name: function.telemetry.service_name.clone(),
+    };
+    let desk = translations::desk(&function.engine, &function.translation, translator);
+    AwsBackend::new(function.engine.clone(), function.intake.clone(), desk, place)
 }
 
 /// What takes runs back: the operations of the rollback function.
@@ -35,11 +47,7 @@ impl Api {
     /// All operations, or only some of them; then there is nothing under the others' paths.
     pub fn new(function: &Function, operations: Option<&'static [Operation]>) -> Api {
         Api {
-            backend: AwsBackend::new(
-                function.engine.clone(),
-                function.intake.clone(),
-                function.telemetry.service_name.clone(),
-            ),
+            backend: backend(function, ApiTranslator::of(&function.translation)),
             identities: Identities::from_env(),
             operations,
             // API Gateway does not stream: pages ask again.
@@ -62,6 +70,7 @@ impl Api {
             Err(detail) => response::problem(&Problem::new(Code::Malformed, detail)),
             Ok(request) => self.dispatch(&access, request).await,
         };
+        self.backend.count_translations();
         GatewayAnswer::of(answer)
     }
 
