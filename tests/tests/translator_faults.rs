@@ -177,7 +177,7 @@ fn a_thousand_who_ask_two_processes_with_one_memory_make_one_call() {
         .expect("the folder is writable");
     let keys = (
         "fallback: false, timeout_s: 60",
-        "budget: {tokens_per_day: 200}, max_repairs: 0",
+        "budget: {tokens_per_day: 200}\n    max_repairs: 0",
     );
     let servers = [first, second].map(|folder| start(&folder, &model, keys.0, keys.1));
     // Both have opened the file before they are asked.
