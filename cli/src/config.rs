@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use orchestrator_core::guard::RateLimits;
-use orchestrator_core::workflow::{Limits, Workflow, parse, typed};
+use orchestrator_core::workflow::{Limits, Workflow, parse};
 use orchestrator_embedded::translation::AnyTranslator;
 use orchestrator_embedded::translation::openai::OpenAi;
 use orchestrator_embedded::{StartOptions, SystemClock, Webhook};
@@ -14,9 +14,7 @@ use orchestrator_engine::api::access::LOCAL_CLIENT;
 use orchestrator_engine::api::agents::{unknown_agents, unknown_work};
 use orchestrator_engine::api::problem::{Fault, Problem};
 use orchestrator_engine::ports::Clock as _;
-use orchestrator_engine::settings::{
-    self, AgentKind, Budget, CONFIG_FILE_NAME, SecretSource, Settings, TranslatorKind,
-};
+use orchestrator_engine::settings::{self, Budget, CONFIG_FILE_NAME, SecretSource, Settings, TranslatorKind};
 use orchestrator_engine::sla::AlertKeySecret;
 use orchestrator_engine::views::plan::Planned;
 use orchestrator_engine::views::{AgentList, PlanView};
@@ -69,7 +67,7 @@ impl Config {
         };
         let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
         let file = path.display().to_string();
-        let settings = settings::load(&text).and_then(|settings| speaks_no_tls(settings, &text));
+        let settings = settings::load(&text);
         let settings = settings.map_err(|problems| {
             let details = problems
                 .iter()
@@ -249,40 +247,6 @@ fn secret(what: &str, source: &SecretSource, base_dir: &Path, keys: (&str, &str)
     }
 }
 
-/// Refuses agents that this host cannot reach, before a run finds out.
-fn speaks_no_tls(settings: Settings, text: &str) -> Result<Settings, Vec<settings::Problem>> {
-    let mut problems = Vec::new();
-    let mut refuse = |path: String, url: &str| {
-        problems.push(settings::Problem {
-            code: "config.bad-value".to_owned(),
-            location: typed::locate(text, &Limits::local_file(), &path),
-            path,
-            message: format!("'{url}' needs TLS, which this program speaks to models only"),
-            remedy: "put a TLS proxy in between and name its http:// address".to_owned(),
-        });
-    };
-    for (name, agent) in &settings.agents {
-        if let AgentKind::Http(url) = &agent.kind
-            && !url.starts_with("http://")
-        {
-            refuse(format!("agents.{name}.http"), url);
-        }
-    }
-    if let Some(webhook) = settings
-        .sla
-        .webhook
-        .as_ref()
-        .filter(|webhook| !webhook.url.starts_with("http://"))
-    {
-        refuse("master_orchestrator.sla.webhook.url".to_owned(), &webhook.url);
-    }
-    if problems.is_empty() {
-        Ok(settings)
-    } else {
-        Err(problems)
-    }
-}
-
 fn object(value: Option<&Value>) -> Map<String, Value> {
     value.and_then(Value::as_object).cloned().unwrap_or_default()
 }
@@ -296,27 +260,4 @@ pub fn start_failure(error: &orchestrator_embedded::StartError) -> Failure {
         _ => Exit::Unavailable,
     };
     Failure::new(exit, error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_agent_behind_tls_is_refused_where_it_is_written() {
-        let text =
-            "agents:\n  near: {http: 'http://127.0.0.1:9000'}\n  far:\n    http: https://example.org\n";
-        let problems = speaks_no_tls(settings::load(text).unwrap(), text).unwrap_err();
-        let shown: Vec<String> = problems
-            .iter()
-            .map(|problem| problem.in_file("f").to_string())
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                "f:4:5: config.bad-value: agents.far.http: 'https://example.org' needs TLS, which this program speaks to \
-                 models only (put a TLS proxy in between and name its http:// address)"
-            ]
-        );
-    }
 }

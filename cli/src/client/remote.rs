@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri, header};
+use orchestrator_embedded::http::{config, is_secure};
 use orchestrator_engine::views::EventView;
 
 use super::read;
@@ -32,21 +33,14 @@ impl Remote {
         };
         let uri: Uri = endpoint.parse().map_err(|_| wrong("is not a URL"))?;
         match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(wrong(
-                    "is https, which this program does not speak; put a TLS proxy in between",
-                ));
-            }
-            _ => return Err(wrong("does not begin with http://")),
+            Some("http" | "https") => {}
+            _ => return Err(wrong("does not begin with http:// or https://")),
         }
         if uri.authority().is_none() {
             return Err(wrong("names no host"));
         }
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
+        let config = config(is_secure(endpoint))
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .max_redirects(0)
             .proxy(None)
             .build();
         Ok(Remote {

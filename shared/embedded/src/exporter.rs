@@ -18,6 +18,7 @@ use orchestrator_engine::trace::otlp::{self, CONTENT_TYPE};
 use orchestrator_engine::trace::{Export, Queue, Record, Sink, Span, Tracer};
 
 use crate::clock::SystemClock;
+use crate::http::{config, is_secure};
 
 /// Tries of one request.
 const TRIES_MAX: u32 = 4;
@@ -202,12 +203,14 @@ struct Sender {
 
 impl Sender {
     fn new(shared: Arc<Shared>, numbers: Numbers) -> Sender {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(shared.export.timeout))
-            .user_agent(concat!("master-orchestrator/", env!("CARGO_PKG_VERSION")))
-            .build();
+        let Export {
+            endpoint,
+            metrics_endpoint,
+            timeout,
+            ..
+        } = &shared.export;
+        let is_secure = is_secure(endpoint) || metrics_endpoint.as_deref().is_some_and(is_secure);
+        let config = config(is_secure).timeout_global(Some(*timeout)).build();
         Sender {
             metrics_sent_at: SystemClock.now(),
             started_at: SystemClock.now(),

@@ -6,14 +6,23 @@ use ureq::config::ConfigBuilder;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
 
-/// A client that tells its name, follows no redirects, leaves judging a status to the caller, and trusts the authorities that the
-/// system trusts.
-pub(crate) fn config() -> ConfigBuilder<AgentScope> {
-    ureq::Agent::config_builder()
+/// A client that tells its name, follows no redirects and leaves judging a status to the caller. One that `is_secure` trusts the
+/// authorities that the system trusts; reading their certificates takes a while, so ask with [`is_secure`].
+pub fn config(is_secure: bool) -> ConfigBuilder<AgentScope> {
+    let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .user_agent(concat!("master-orchestrator/", env!("CARGO_PKG_VERSION")))
-        .tls_config(tls())
+        .user_agent(concat!("master-orchestrator/", env!("CARGO_PKG_VERSION")));
+    match is_secure {
+        true => config.tls_config(tls()),
+        false => config,
+    }
+}
+
+/// Whether a client for this address has to speak TLS.
+pub fn is_secure(url: &str) -> bool {
+    let scheme = url.get(..8);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 fn tls() -> TlsConfig {

@@ -16,7 +16,7 @@ mod contracts;
 mod data_dir;
 pub mod exporter;
 pub mod host;
-mod http;
+pub mod http;
 mod options;
 mod orchestrator;
 mod parts;

@@ -13,6 +13,7 @@ use orchestrator_engine::sla::AlertKeySecret;
 
 use crate::clock::SystemClock;
 use crate::host::input::{Inbox, Input};
+use crate::http::{config, is_secure};
 
 /// Where alerts are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,11 +60,8 @@ impl Outgoing {
 }
 
 fn send_all(webhook: &Webhook, receiver: &Receiver<Waiting>, inbox: &Inbox) {
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
+    let config = config(is_secure(&webhook.url))
         .timeout_global(Some(TIMEOUT))
-        .user_agent(concat!("master-orchestrator/", env!("CARGO_PKG_VERSION")))
         .build();
     let client = ureq::Agent::from(config);
     // What came while an earlier alert was tried again.

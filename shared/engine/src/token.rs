@@ -22,7 +22,9 @@ impl TokenKey {
 
     /// The token of an attempt: HMAC-SHA-256 over its key, in hexadecimal.
     pub fn sign(&self, key: AttemptKey) -> String {
-        hex::encode(self.mac(key).finalize().into_bytes())
+        let mut text = [0; 64];
+        hex::encode_to_slice(self.mac(key).finalize().into_bytes(), &mut text).expect("two digits a byte");
+        str::from_utf8(&text).expect("digits").to_owned()
     }
 
     /// Whether `token` is the attempt's, in constant time.

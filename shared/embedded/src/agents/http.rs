@@ -1,10 +1,9 @@
 //! One attempt of an HTTP agent: the envelope is sent with POST, the answer is the result or a promise of one.
 //!
 //! 2xx with a body: the output (or an `error` document, as in an output file). 202: the agent will report through the API
-//! with the envelope's token. 408, 429 and 5xx: a transient failure. Anything else: a failure. Plain HTTP only: put a local
-//! proxy in front of services that need TLS.
+//! with the envelope's token. 408, 429 and 5xx: a transient failure. Anything else: a failure.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use orchestrator_core::run::{Failure, FailureClass, ReportKind};
@@ -12,6 +11,7 @@ use orchestrator_core::time::Timestamp;
 use orchestrator_engine::envelope::Envelope;
 
 use super::output::{self, Output, failure};
+use crate::http::{config, is_secure};
 
 /// Longest time to reach the service.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,7 +20,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
 /// Sends envelopes; keeps connections open between them.
 #[derive(Debug, Clone)]
-pub(super) struct HttpClient(ureq::Agent);
+pub(super) struct HttpClient {
+    plain: ureq::Agent,
+    /// Made when the first service needs it.
+    secure: Arc<OnceLock<ureq::Agent>>,
+}
 
 /// What came of sending an envelope.
 pub(super) enum Answer {
@@ -32,13 +36,17 @@ pub(super) enum Answer {
 
 impl HttpClient {
     pub(super) fn new() -> HttpClient {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .user_agent(concat!("master-orchestrator/", env!("CARGO_PKG_VERSION")))
-            .build();
-        HttpClient(config.into())
+        HttpClient {
+            plain: client(false),
+            secure: Arc::default(),
+        }
+    }
+
+    fn client(&self, url: &str) -> &ureq::Agent {
+        match is_secure(url) {
+            true => self.secure.get_or_init(|| client(true)),
+            false => &self.plain,
+        }
     }
 
     /// Sends the envelope and waits for the answer.
@@ -68,7 +76,7 @@ impl HttpClient {
             .timeout_seconds
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let mut request = self
-            .0
+            .client(url)
             .post(url)
             .header("content-type", "application/json")
             .header("idempotency-key", idempotency_key(envelope));
@@ -92,6 +100,11 @@ impl HttpClient {
             Err(error) => Err(transient(error)),
         }
     }
+}
+
+fn client(is_secure: bool) -> ureq::Agent {
+    let config = config(is_secure).timeout_connect(Some(CONNECT_TIMEOUT));
+    config.build().into()
 }
 
 /// The same for every delivery of one attempt.

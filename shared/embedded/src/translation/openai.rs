@@ -14,6 +14,7 @@ use orchestrator_engine::translation::breaker::Breaker;
 use orchestrator_translate::{Answered, Ask, Translator, TranslatorError, Usage};
 use tokio::sync::oneshot;
 
+use crate::http::{config, is_secure};
 use crate::workers::Workers;
 
 /// Calls at a time; further ones wait in line.
@@ -65,7 +66,7 @@ struct Failed {
 impl OpenAi {
     /// A model; `key` is sent as bearer token.
     pub fn new(settings: settings::OpenAi, key: Option<String>) -> OpenAi {
-        let config = crate::http::config()
+        let config = config(is_secure(&settings.endpoint))
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(Duration::from_millis(settings.timeout_ms)))
             .build();

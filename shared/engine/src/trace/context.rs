@@ -51,10 +51,12 @@ impl Context {
 
     /// As a `traceparent`.
     pub fn traceparent(&self) -> String {
-        let flags = if self.is_sampled { "01" } else { "00" };
-        let (trace, span) = (hex::encode(self.trace.0), hex::encode(self.span.0));
-        // Every attempt gets one, so without the machinery of `format!`.
-        ["00", &trace, &span, flags].join("-")
+        // Every attempt gets one: written in place.
+        let mut text = *b"00-................................-................-00";
+        hex::encode_to_slice(self.trace.0, &mut text[3..35]).expect("32 digits");
+        hex::encode_to_slice(self.span.0, &mut text[36..52]).expect("16 digits");
+        text[54] = b'0' + u8::from(self.is_sampled);
+        str::from_utf8(&text).expect("digits and dashes").to_owned()
     }
 }
 
