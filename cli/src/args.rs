@@ -92,7 +92,7 @@ pub enum Verb {
     Ask(AskArgs),
     /// Show the agents and what they can do.
     Agents(AgentsArgs),
-    /// Remembered translations.
+    /// Remembered translations and kept results of tasks.
     #[command(subcommand)]
     Cache(CacheVerb),
     /// List runs, newest first.
@@ -174,6 +174,9 @@ pub struct RunArgs {
     /// What to run.
     #[command(flatten)]
     pub submission: SubmissionArgs,
+    /// Do every task, even if its result is kept; the new results are kept instead.
+    #[arg(long)]
+    pub no_cache: bool,
     /// Print nothing but the result.
     #[arg(short, long)]
     pub quiet: bool,
@@ -215,6 +218,9 @@ pub struct SubmitArgs {
     /// The same key and the same file start one run, however often they are sent.
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
+    /// Do every task, even if its result is kept; the new results are kept instead.
+    #[arg(long)]
+    pub no_cache: bool,
     /// Follow the run to its end, as 'run' does.
     #[arg(short, long)]
     pub follow: bool,

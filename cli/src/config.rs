@@ -165,6 +165,7 @@ impl Config {
             ageing_ms,
             sla: settings.sla.defaults,
             webhook,
+            results_kept_ms: settings.cache.task_ttl_ms,
             ..StartOptions::new(data_dir, Arc::new(settings.policy))
         };
         Ok(Prepared {

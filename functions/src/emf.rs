@@ -40,6 +40,9 @@ pub fn line(stack: &str, function: &str, counted: &Snapshot, now: Timestamp) -> 
     for (deadline, number) in &counted.alerts.breaches {
         count(of("Breaches", deadline), *number);
     }
+    for (outcome, number) in &counted.tasks.result_lookups {
+        count(of("TaskCache", outcome), *number);
+    }
     count("Attempts".to_owned(), counted.tasks.attempts);
     count("Retries".to_owned(), counted.tasks.retries);
     count("RefusedReports".to_owned(), counted.tasks.refused_reports);

@@ -28,6 +28,7 @@ mod examples;
 mod faults;
 mod golden;
 mod pools;
+mod reuse;
 mod rollback;
 mod sla;
 mod storm;

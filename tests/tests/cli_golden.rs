@@ -277,3 +277,8 @@ fn a_sentence_becomes_a_plan_and_a_run_or_suggestions() {
 fn a_model_that_is_not_good_enough_is_taken_back_as_previewed_and_goes_on_from_its_checkpoint() {
     check("rollback");
 }
+
+#[test]
+fn what_was_done_before_is_reused_and_taken_back() {
+    check("reuse");
+}

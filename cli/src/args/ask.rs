@@ -29,7 +29,7 @@ pub struct AskArgs {
     /// Run exactly the plan with this token, without asking.
     #[arg(long, value_name = "TOKEN", conflicts_with = "plan")]
     pub plan_token: Option<String>,
-    /// Do not take a remembered translation.
+    /// Do not take a remembered translation, nor kept results of tasks.
     #[arg(long)]
     pub no_cache: bool,
 }
@@ -45,8 +45,8 @@ pub struct AgentsArgs {
 /// `cache`.
 #[derive(Debug, Subcommand)]
 pub enum CacheVerb {
-    /// Show what was remembered, looked up and saved.
+    /// Show what is remembered and kept, was looked up and saved.
     Stats,
-    /// Forget every remembered translation.
+    /// Forget every remembered translation and every kept result of a task.
     Clear,
 }

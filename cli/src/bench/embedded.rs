@@ -75,6 +75,7 @@ fn drive(orchestrator: &Orchestrator, workflow: &Arc<Workflow>, plan: &Plan) -> 
         priority: None,
         trace: Default::default(),
         needs_admission: false,
+        is_fresh: false,
     };
     let requests: Vec<Request> = (0..runs).map(request).collect();
     let begin = now();

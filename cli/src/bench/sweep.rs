@@ -143,6 +143,7 @@ async fn submit(
         priority: None,
         trace: Default::default(),
         needs_admission: false,
+        is_fresh: false,
     };
     let requests: Vec<Request> = (0..runs).map(request).collect();
     let ids = requests.iter().map(|request| request.run).collect();

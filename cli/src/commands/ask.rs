@@ -83,7 +83,7 @@ pub fn run(global: &Global, args: &AskArgs, output: &Output) -> Result<Exit, Fai
         client_id: None,
         ..SubmissionBody::default()
     };
-    let submitted: SubmittedView = send(&client, &body, false)?;
+    let submitted: SubmittedView = send(&client, &body, args.no_cache)?;
     runs::go_on(global, &client, submitted.id, 0, output)
 }
 

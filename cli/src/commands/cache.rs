@@ -1,4 +1,6 @@
-//! `cache`: remembered translations.
+//! `cache`: remembered translations and kept results of tasks.
+
+use std::collections::BTreeMap;
 
 use orchestrator_engine::api::backend::Stats;
 use orchestrator_engine::api::system::ClearedView;
@@ -15,17 +17,25 @@ pub fn run(global: &Global, verb: &CacheVerb, output: &Output) -> Result<Exit, F
     match verb {
         CacheVerb::Stats => {
             let stats: Stats = client.get("/stats")?;
-            let answer = json!({"cache": stats.cache, "translation": stats.translation});
+            let answer = json!({
+                "cache": stats.cache,
+                "translation": stats.translation,
+                "results_kept": stats.results_kept,
+                "result_lookups": stats.counted.tasks.result_lookups,
+            });
             output.answer(&answer, |_, page| {
-                let lookups: Vec<String> = stats
-                    .cache
-                    .iter()
-                    .map(|(word, count)| format!("{count} {word}"))
-                    .collect();
+                let lookups = |counts: &BTreeMap<String, u64>| -> String {
+                    let words: Vec<String> = counts
+                        .iter()
+                        .map(|(word, count)| format!("{count} {word}"))
+                        .collect();
+                    words.join(", ")
+                };
+                let kept = stats.results_kept.map(|kept| kept.to_string());
                 let translation = stats.translation;
                 page.pairs(&[
                     ("remembered", translation.remembered.to_string()),
-                    ("lookups", lookups.join(", ")),
+                    ("lookups", lookups(&stats.cache)),
                     ("translations", translation.translations.to_string()),
                     ("rejected answers", translation.rejected.to_string()),
                     (
@@ -43,16 +53,23 @@ pub fn run(global: &Global, verb: &CacheVerb, output: &Output) -> Result<Exit, F
                             translation.cost_usd, translation.saved_usd
                         ),
                     ),
+                    (
+                        "results kept",
+                        kept.unwrap_or_else(|| "not counted here".to_owned()),
+                    ),
+                    ("lookups of results", lookups(&stats.counted.tasks.result_lookups)),
                 ]);
             });
         }
         CacheVerb::Clear => {
             let cleared: ClearedView = client.post("/cache/clear", &json!({}))?;
             output.answer(&cleared, |cleared, page| {
-                page.line(match cleared.forgotten {
-                    Some(count) => format!("{count} remembered translations were forgotten"),
-                    None => "this host forgets by itself, and does not tell how many there are".to_owned(),
-                });
+                let line = |count: Option<u64>, what: &str| match count {
+                    Some(count) => format!("{count} {what} were forgotten"),
+                    None => format!("{what} are left to expire on this host"),
+                };
+                page.line(line(cleared.forgotten, "remembered translations"));
+                page.line(line(cleared.results, "kept results of tasks"));
             });
         }
     }

@@ -120,6 +120,9 @@ pub fn note(task: &TaskView) -> String {
     if let Some(skipped) = &task.skipped {
         return skipped.clone();
     }
+    if let Some(from) = task.cache.as_ref().and_then(|cache| cache.from.as_ref()) {
+        return format!("cached: the result of '{}' in run {}", from.task, from.run_id);
+    }
     match (&task.error, &task.progress, task.finished_at) {
         (Some(error), _, _) if task.output.is_none() && task.output_bytes.is_none() => {
             format!("{}: {}", error.class, error.message)

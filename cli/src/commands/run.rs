@@ -37,7 +37,7 @@ pub fn run(global: &Global, args: &RunArgs, output: &Output) -> Result<Exit, Fai
     let is_owned = global.endpoint.is_some() || matches!(DataDir::new(&global.data).owner(), Ok(Some(_)));
     if is_owned {
         let client = Client::connect_for(global, Some(&args.submission.file))?;
-        let submitted = submit::send(&client, &submission, None)?;
+        let submitted = submit::send(&client, &submission, None, args.no_cache)?;
         let Client::Remote(remote) = &client else {
             unreachable!("an owned data directory is reached over HTTP")
         };
@@ -47,7 +47,7 @@ pub fn run(global: &Global, args: &RunArgs, output: &Output) -> Result<Exit, Fai
     let runtime = host::runtime()?;
     let host = runtime.block_on(Host::start(global, config, host::Listen::Private))?;
     host.tell_recovered(None, output);
-    let result = run_here(&runtime, &host, &submission, args.quiet, output);
+    let result = run_here(&runtime, &host, &submission, args, output);
     runtime.block_on(host.tell_unfinished(output));
     runtime.block_on(host.stop());
     result
@@ -57,11 +57,14 @@ fn run_here(
     runtime: &Runtime,
     host: &Host,
     submission: &Submission,
-    quiet: bool,
+    args: &RunArgs,
     output: &Output,
 ) -> Result<Exit, Failure> {
     let mut request = Request::post("/workflows").header("content-type", "application/json");
     for (name, value) in telemetry::inherited() {
+        request = request.header(name, value);
+    }
+    if let Some((name, value)) = submit::freshness(args.no_cache) {
         request = request.header(name, value);
     }
     let request = request.body(Bytes::from(submission.to_json())).map_err(|error| {
@@ -74,8 +77,8 @@ fn run_here(
     for warning in &submitted.warnings {
         output.note(&format!("{}:{warning}", submission.file));
     }
-    announce(&submitted, quiet, output);
-    follow_here(runtime, host, Feed::of(submitted.id), quiet, output)
+    announce(&submitted, args.quiet, output);
+    follow_here(runtime, host, Feed::of(submitted.id), args.quiet, output)
 }
 
 fn follow_here(

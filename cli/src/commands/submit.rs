@@ -16,7 +16,12 @@ use crate::telemetry;
 pub fn run(global: &Global, args: &SubmitArgs, output: &Output) -> Result<Exit, Failure> {
     let submission = Submission::read(&args.submission)?;
     let client = Client::connect_for(global, Some(&args.submission.file))?;
-    let submitted = send(&client, &submission, args.idempotency_key.as_deref())?;
+    let submitted = send(
+        &client,
+        &submission,
+        args.idempotency_key.as_deref(),
+        args.no_cache,
+    )?;
     for warning in &submitted.warnings {
         output.note(&format!("{}:{warning}", submission.file));
     }
@@ -44,8 +49,18 @@ pub fn run(global: &Global, args: &SubmitArgs, output: &Output) -> Result<Exit, 
     Ok(Exit::Success)
 }
 
-/// Sends a submission.
-pub fn send(client: &Client, submission: &Submission, key: Option<&str>) -> Result<SubmittedView, Failure> {
+/// The header that says whether every task is to be done, even if its result is kept.
+pub fn freshness(is_fresh: bool) -> Option<(&'static str, &'static str)> {
+    is_fresh.then_some(("cache-control", "no-cache"))
+}
+
+/// Sends a submission; `is_fresh`: every task is to be done, even if its result is kept.
+pub fn send(
+    client: &Client,
+    submission: &Submission,
+    key: Option<&str>,
+    is_fresh: bool,
+) -> Result<SubmittedView, Failure> {
     let inherited = telemetry::inherited();
     let inherited = inherited
         .iter()
@@ -53,6 +68,7 @@ pub fn send(client: &Client, submission: &Submission, key: Option<&str>) -> Resu
     let headers: Vec<(&str, &str)> = key
         .map(|key| ("idempotency-key", key))
         .into_iter()
+        .chain(freshness(is_fresh))
         .chain(inherited)
         .collect();
     let body = Bytes::from(submission.to_json());

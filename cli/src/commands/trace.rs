@@ -128,6 +128,9 @@ fn notes(task: &TaskTraceView) -> String {
     if task.status != TaskStatus::Success {
         notes.push(task.status.to_string());
     }
+    if task.is_cached {
+        notes.push("cached".to_owned());
+    }
     if task.attempts > 1 {
         notes.push(format!("{} attempts", task.attempts));
     }

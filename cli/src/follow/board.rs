@@ -113,7 +113,7 @@ impl Board {
                     String::new()
                 };
             }
-            "TASK_HELD" | "TASK_SKIPPED" | "ATTEMPT_FAILED" | "TASK_EXPANDED" => {
+            "TASK_HELD" | "TASK_SKIPPED" | "TASK_REUSED" | "ATTEMPT_FAILED" | "TASK_EXPANDED" => {
                 task.text = event.text.clone()
             }
             _ => task.text = String::new(),

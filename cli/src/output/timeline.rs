@@ -182,6 +182,7 @@ mod tests {
             status: TaskStatus::Success,
             is_critical: false,
             attempts: 1,
+            is_cached: false,
             start: at(0),
             end: at(50),
             phases,

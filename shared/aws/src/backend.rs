@@ -225,6 +225,7 @@ impl<T: Translator> Backend for AwsBackend<T> {
             },
             counted,
             cache: translated.lookups,
+            results_kept: None,
             // How many answers are remembered, nobody knows without reading all of them.
             translation: translated.stats,
             pools: pools.iter().map(pool).collect(),
@@ -305,6 +306,11 @@ impl<T: Translator> Backend for AwsBackend<T> {
 
     /// The table forgets by itself; nobody reads all of it to find out what is in it.
     async fn forget_memos(&self) -> Result<Option<u64>, HostError> {
+        Ok(None)
+    }
+
+    /// See [`Backend::forget_memos`]: results expire.
+    async fn forget_results(&self) -> Result<Option<u64>, HostError> {
         Ok(None)
     }
 

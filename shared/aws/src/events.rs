@@ -137,6 +137,7 @@ fn is_published(event: &Event, published: PublishedEvents) -> bool {
         | Event::SlaBreached { .. }
         | Event::SlaResolved { .. } => true,
         Event::TaskSucceeded { .. }
+        | Event::TaskReused { .. }
         | Event::GroupSucceeded { .. }
         | Event::AttemptFailed { .. }
         | Event::TaskFailed { .. }

@@ -1,11 +1,13 @@
 //! Everything put together: the engine's ports from the environment.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orchestrator_engine::engine::{Engine, Options};
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::Ports;
-use orchestrator_engine::settings::{self, Settings};
+use orchestrator_engine::ports::compute::AgentVersion;
+use orchestrator_engine::settings::{self, Agent, Settings};
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::trace::Tracer;
 
@@ -85,6 +87,7 @@ impl AwsHost {
         );
         let compute = AgentCompute::new(
             config.agents.clone(),
+            versions(settings),
             sender.clone(),
             Jobs::new(clients.batch.clone()),
             payloads.clone(),
@@ -151,6 +154,7 @@ impl AwsHost {
             decisions_max: DECISIONS_MAX,
             ageing_ms: settings.ageing_ms,
             sla: settings.sla.defaults,
+            results_kept_ms: settings.cache.task_ttl_ms,
         };
         Ok(Engine::new(
             self,
@@ -184,6 +188,12 @@ impl AwsHost {
             }),
         }
     }
+}
+
+/// What the configuration says about the agents, where it says something.
+fn versions(settings: &Settings) -> BTreeMap<String, AgentVersion> {
+    let version = |(name, agent): (&String, &Agent)| (name.clone(), settings::version(name, agent));
+    settings.agents.iter().map(version).collect()
 }
 
 /// Reads the configuration that [`crate::env::CONFIG`] names.
@@ -226,6 +236,7 @@ impl Ports for AwsHost {
     type EventBus = Events;
     type Clock = SystemClock;
     type SessionCache = Sessions;
+    type Cache = AnyCache;
 
     fn journal(&self) -> &Store {
         &self.store
@@ -257,5 +268,9 @@ impl Ports for AwsHost {
 
     fn session_cache(&self) -> &Sessions {
         &self.sessions
+    }
+
+    fn cache(&self) -> &AnyCache {
+        &self.cache
     }
 }

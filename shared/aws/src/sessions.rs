@@ -88,6 +88,7 @@ mod tests {
             priority: None,
             trace: Default::default(),
             needs_admission: false,
+            is_fresh: false,
             sla: Default::default(),
         };
         let definition = Blob {

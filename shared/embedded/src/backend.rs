@@ -15,6 +15,7 @@ use orchestrator_engine::api::{Backend, Code, Intake, Problem, later};
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::{Cache as _, Clock as _, Idempotency as _, RateLimits as _};
+use orchestrator_engine::results;
 use orchestrator_engine::settings::Budget;
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
@@ -76,7 +77,7 @@ impl HostBackend {
         translator: AnyTranslator,
         budget: Budget,
     ) -> HostBackend {
-        let store = LossyStore::new(orchestrator.data_dir().root());
+        let store = orchestrator.cache().clone();
         let hosted = Hosted {
             orchestrator,
             translations: translator.desk(budget, store.clone()),
@@ -243,6 +244,7 @@ impl Backend for HostBackend {
             telemetry: orchestrator.exporter().map(Exporter::stats).unwrap_or_default(),
             counted: orchestrator.counted(),
             cache: translated.lookups,
+            results_kept: self.hosted.store.count(results::PREFIX, self.now()).await.ok(),
             translation: TranslationStats {
                 // A memory that cannot be read has nothing to offer.
                 remembered: remembered.unwrap_or(0),
@@ -314,6 +316,10 @@ impl Backend for HostBackend {
 
     async fn forget_memos(&self) -> Result<Option<u64>, HostError> {
         self.hosted.store.forget(MEMO_PREFIX).await.map(Some)
+    }
+
+    async fn forget_results(&self) -> Result<Option<u64>, HostError> {
+        self.hosted.store.forget(results::PREFIX).await.map(Some)
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, HostError> {

@@ -41,6 +41,8 @@ pub struct StartOptions {
     pub sla: SlaSpec,
     /// Where alerts are sent.
     pub webhook: Option<Webhook>,
+    /// How long results of tasks that may be reused are kept, milliseconds.
+    pub results_kept_ms: u64,
 }
 
 /// Which of the unfinished runs in the data directory go on.
@@ -69,6 +71,7 @@ impl StartOptions {
             export: None,
             sla: SlaSpec::default(),
             webhook: None,
+            results_kept_ms: 86_400_000,
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::options::{StartOptions, TakesUp};
 use crate::parts::Parts;
 use crate::reader::Reader;
 use crate::sqlite::{ActiveRun, Store, StoreError};
+use crate::store::LossyStore;
 use crate::webhook::Outgoing;
 
 /// The orchestrator could not start.
@@ -68,6 +69,7 @@ pub struct Orchestrator {
     recovered: Recovered,
     traces: Option<Traces>,
     metrics: Arc<Metrics>,
+    cache: LossyStore,
     ownership: Ownership,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -134,6 +136,7 @@ impl Orchestrator {
             path: options.path,
         };
         let metrics = Arc::<Metrics>::default();
+        let cache = LossyStore::new(dir.root());
         let (sender, receiver) = channel();
         let inbox = Inbox::new(sender);
         let numbers = numbers(inbox.clone(), reader.clone(), Arc::clone(&metrics));
@@ -165,6 +168,8 @@ impl Orchestrator {
                 tracer: traces.as_ref().map(|traces| Arc::clone(&traces.tracer)),
                 metrics: Arc::clone(&metrics),
             },
+            cache: cache.clone(),
+            results_kept_ms: options.results_kept_ms,
         };
         let (ready, is_ready) = sync_channel(1);
         let thread = thread::Builder::new()
@@ -184,6 +189,7 @@ impl Orchestrator {
             recovered,
             traces,
             metrics,
+            cache,
             ownership,
             thread: Mutex::new(Some(thread)),
         })
@@ -192,6 +198,11 @@ impl Orchestrator {
     /// What was found at the start.
     pub fn recovered(&self) -> &Recovered {
         &self.recovered
+    }
+
+    /// What may be lost: remembered translations and kept results.
+    pub fn cache(&self) -> &LossyStore {
+        &self.cache
     }
 
     /// The policy in force.

@@ -27,6 +27,7 @@ use crate::host::ports::{Broadcast, EmbeddedPorts, Outbox, StoreIndex};
 use crate::host::sessions::Sessions;
 use crate::host::{self, Change, Recovered};
 use crate::sqlite::Store;
+use crate::store::LossyStore;
 use crate::webhook::Outgoing;
 
 /// Tasks decided in one append.
@@ -48,6 +49,8 @@ pub(crate) struct Parts {
     pub(crate) active: Vec<RunId>,
     pub(crate) other_agents: Vec<RunId>,
     pub(crate) telemetry: Telemetry,
+    pub(crate) cache: LossyStore,
+    pub(crate) results_kept_ms: u64,
 }
 
 impl Parts {
@@ -62,7 +65,7 @@ impl Parts {
             journal: GroupJournal::new(Rc::clone(&store), Rc::clone(&tallies)),
             index: StoreIndex(store),
             pools: LocalPools::new(self.policy.capacities().clone(), self.runs_per_client),
-            compute: LocalCompute::new(self.setup, self.inbox, outbox.clone()),
+            compute: LocalCompute::new(self.setup, self.inbox.clone(), outbox.clone()),
             bus: Broadcast {
                 sender: self.changes,
                 events: Cell::new(0),
@@ -71,6 +74,7 @@ impl Parts {
             },
             clock: SystemClock,
             sessions: Sessions::default(),
+            cache: self.cache,
             outbox,
         };
         let options = Options {
@@ -78,6 +82,7 @@ impl Parts {
             decisions_max: DECISIONS_MAX,
             ageing_ms: self.ageing_ms,
             sla: self.sla,
+            results_kept_ms: self.results_kept_ms,
         };
         let tracer = self.telemetry.tracer.clone();
         let engine = Engine::new(ports, self.policy, self.tokens, options).watched_by(self.telemetry);
@@ -93,6 +98,6 @@ impl Parts {
         }
         // The starter waits for it, unless it has been killed meanwhile.
         let _ = ready.send(recovered);
-        host::serve(&engine, receiver, grace);
+        host::serve(&engine, self.inbox, receiver, grace);
     }
 }

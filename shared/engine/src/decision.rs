@@ -23,21 +23,44 @@ impl<P: Ports> Engine<P> {
         if session.state().status != RunStatus::Running {
             return Ok(());
         }
-        let mut nodes: Vec<NodeIx> = session.state().ready().take(self.options.decisions_max).collect();
-        if nodes.len() < session.state().ready_count() {
+        let waiting = waiters(session.state(), candidates);
+        let mut left = self.options.decisions_max;
+        let mut reused = 0;
+        let mut nodes: Vec<NodeIx> = session.state().ready().take(left).collect();
+        left -= nodes.len();
+        nodes.extend(waiting);
+        // A result that was kept ends its task at once, and what depends on it is decided in the same append.
+        while !nodes.is_empty() {
+            let mut answers = self.ask_all(session, &nodes).await?;
+            let is_granted = |node: NodeIx| is_granted(candidates, node);
+            let looked_up = self.look_up(session, &mut answers, is_granted, &mut reused).await;
+            self.take_slots(session, &mut answers).await?;
+            session.execute(Command::Answer(answers))?;
+            if !looked_up.has_hits || looked_up.has_left_out {
+                break;
+            }
+            nodes = session.state().ready().take(left).collect();
+            left -= nodes.len();
+        }
+        if session.state().ready_count() > 0 {
             session.owe(Effect::Decide);
         }
-        nodes.extend(waiters(session.state(), candidates));
-        if nodes.is_empty() {
-            return Ok(());
-        }
+        // Whoever was asked about and is held for something else wants its slot no more.
+        let is_answered = |key: &AttemptKey| session.state().node(key.node).status != TaskStatus::Ready;
+        let answered: Vec<AttemptKey> = wanted.into_iter().filter(is_answered).collect();
+        session.note_taken(answered);
+        Ok(())
+    }
+
+    /// The policy's answers.
+    async fn ask_all(&self, session: &Session, nodes: &[NodeIx]) -> Result<Vec<Answer>, Error> {
         let usage = match self.policy.reads_usage() {
             true => self.ports.pools().usage().await?,
             false => Vec::new(),
         };
         let mut answers: Vec<Answer> = Vec::with_capacity(nodes.len());
         let mut previous: Option<Arc<Choice>> = None;
-        for node in nodes {
+        for &node in nodes {
             let mut answer = self.ask(session.state(), node, session.now(), &usage);
             keep_place(session.state(), &mut answer);
             match &previous {
@@ -46,13 +69,7 @@ impl<P: Ports> Engine<P> {
             }
             answers.push(answer);
         }
-        self.take_slots(session, &mut answers).await?;
-        session.execute(Command::Answer(answers))?;
-        // Whoever was asked about and is held for something else wants its slot no more.
-        let is_answered = |key: &AttemptKey| session.state().node(key.node).status != TaskStatus::Ready;
-        let answered: Vec<AttemptKey> = wanted.into_iter().filter(is_answered).collect();
-        session.note_taken(answered);
-        Ok(())
+        Ok(answers)
     }
 
     /// The policy's answer about one task.
@@ -82,13 +99,17 @@ impl<P: Ports> Engine<P> {
             choice,
             lease: None,
             usage: Vec::new(),
+            lookup: None,
+            output: None,
         }
     }
 
     /// Asks the pools for every allowed answer that needs slots, in one call, the most urgent first.
     async fn take_slots(&self, session: &mut Session, answers: &mut [Answer]) -> Result<(), Error> {
-        let wants =
-            |answer: &&mut Answer| answer.choice.verdict == Verdict::Allow && !answer.choice.pools.is_empty();
+        let is_hit = |answer: &Answer| answer.lookup.as_ref().is_some_and(|lookup| lookup.is_hit());
+        let wants = |answer: &&mut Answer| {
+            answer.choice.verdict == Verdict::Allow && !answer.choice.pools.is_empty() && !is_hit(answer)
+        };
         let mut wanting: Vec<(LeaseRequest, &mut Answer)> = answers
             .iter_mut()
             .filter(wants)
@@ -201,6 +222,11 @@ fn waiters(state: &RunState, candidates: &Candidates) -> Vec<NodeIx> {
             granted.map(|key| key.node).filter(waits).collect()
         }
     }
+}
+
+/// Whether these candidates are those who were granted their slots, and the node is one of them.
+fn is_granted(candidates: &Candidates, node: NodeIx) -> bool {
+    matches!(candidates, Candidates::Granted(keys) if keys.iter().any(|key| key.node == node))
 }
 
 /// Whoever stands in line, or has just been granted what it stood in line for, does so with the choice it waits under: a

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orchestrator_core::ids::AttemptKey;
 use orchestrator_core::pool::Released;
-use orchestrator_core::run::{Effect, Failure, FailureClass, Report, ReportKind, RunState};
+use orchestrator_core::run::{Effect, Failure, FailureClass, Report, ReportKind, ResultKey, RunState};
 
 use crate::decision::admission_pool;
 use crate::drive::Session;
@@ -44,6 +44,9 @@ impl<P: Ports> Engine<P> {
             messages.extend(granted(released.granted));
             kept = released.kept;
         }
+        if !due.forgets.is_empty() {
+            self.forget(session, &due.forgets).await;
+        }
         if !due.dispatches.is_empty() {
             let dispatches = self.envelopes(session, due.dispatches, &mut messages);
             let handed = self.hands_over(session, &dispatches);
@@ -53,6 +56,9 @@ impl<P: Ports> Engine<P> {
         if !messages.is_empty() {
             let turn = self.turn_of(session);
             self.ports.messages().send_from(turn, messages).await?;
+        }
+        if !due.keeps.is_empty() {
+            self.keep(session, &due.keeps).await;
         }
         Ok(kept)
     }
@@ -109,6 +115,8 @@ struct Due {
     stops: Vec<AttemptKey>,
     releases: BTreeSet<AttemptKey>,
     dispatches: Vec<AttemptKey>,
+    keeps: Vec<AttemptKey>,
+    forgets: Vec<ResultKey>,
     admits: bool,
     decides: bool,
 }
@@ -119,6 +127,8 @@ impl Due {
             Effect::Stop(key) => self.stops.push(key),
             Effect::Release(key) => drop(self.releases.insert(key)),
             Effect::Dispatch(key) => self.dispatches.push(key),
+            Effect::Keep(key) => self.keeps.push(key),
+            Effect::Forget(key) => self.forgets.push(key),
             Effect::Admit => self.admits = true,
             Effect::Decide => self.decides = true,
         }

@@ -37,6 +37,8 @@ pub struct Options {
     pub ageing_ms: u64,
     /// Deadlines of runs that are submitted from now on, where their documents say nothing.
     pub sla: SlaSpec,
+    /// How long results of tasks that may be reused are kept, milliseconds.
+    pub results_kept_ms: u64,
 }
 
 /// Parsed definitions kept per process.

@@ -26,6 +26,7 @@ pub mod ports;
 pub mod reclaim;
 pub mod record;
 mod republish;
+pub mod results;
 pub mod settings;
 pub mod sla;
 pub mod submit;

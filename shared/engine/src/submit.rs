@@ -36,6 +36,8 @@ pub struct Request {
     pub trace: Carrier,
     /// Whether the client has a concurrent-run limit.
     pub needs_admission: bool,
+    /// Whether every task is to be done, even if its result is kept.
+    pub is_fresh: bool,
 }
 
 impl<P: Ports> Engine<P> {
@@ -55,6 +57,7 @@ impl<P: Ports> Engine<P> {
             priority: request.priority,
             trace: request.trace,
             needs_admission: request.needs_admission,
+            is_fresh: request.is_fresh,
             sla: self.options.sla,
         };
         let definition = Blob {

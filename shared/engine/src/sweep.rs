@@ -118,6 +118,7 @@ mod tests {
             priority: None,
             trace: Default::default(),
             needs_admission: false,
+            is_fresh: false,
             sla: SlaSpec::default(),
         };
         submit(Arc::new(workflow), Arc::new(submission), Timestamp(0)).0

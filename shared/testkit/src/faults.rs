@@ -7,13 +7,13 @@ use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::pool::{LeaseRequest, PoolUsage, Released};
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::HostError;
-use orchestrator_engine::ports::compute::Dispatch;
+use orchestrator_engine::ports::compute::{AgentVersion, Dispatch};
 use orchestrator_engine::ports::event_bus::Committed;
 use orchestrator_engine::ports::journal::{self, Append, StoredAppend};
 use orchestrator_engine::ports::messages::Message;
 use orchestrator_engine::ports::pools::Taken;
 use orchestrator_engine::ports::run_index::{RunQuery, RunSummary};
-use orchestrator_engine::ports::{Compute, EventBus, Journal, Messages, Pools, RunIndex};
+use orchestrator_engine::ports::{Cache, Compute, EventBus, Journal, Messages, Pools, RunIndex};
 
 /// A call of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +30,9 @@ pub enum Call {
     Dispatch,
     Stop,
     Publish,
+    CacheGet,
+    CachePut,
+    CacheRemove,
 }
 
 /// What becomes of a call.
@@ -285,6 +288,10 @@ impl<P: Compute, F: Faults> Compute for Faulty<P, F> {
         )
     }
 
+    fn version_of(&self, agent: &str) -> AgentVersion {
+        self.inner.version_of(agent)
+    }
+
     async fn stop(&self, attempts: Vec<AttemptKey>) -> Result<(), HostError> {
         let run = attempts.first().map(|key| key.run);
         call!(
@@ -294,6 +301,64 @@ impl<P: Compute, F: Faults> Compute for Faulty<P, F> {
             host_error("agents"),
             host_error("agents"),
             self.inner.stop(attempts)
+        )
+    }
+}
+
+impl<P: Cache, F: Faults> Cache for Faulty<P, F> {
+    async fn get(&self, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, HostError> {
+        call!(
+            self,
+            CacheGet,
+            None,
+            host_error("cache"),
+            host_error("cache"),
+            self.inner.get(key, now)
+        )
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        value: &[u8],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), HostError> {
+        call!(
+            self,
+            CachePut,
+            None,
+            host_error("cache"),
+            host_error("cache"),
+            self.inner.put(key, value, now, expires_at)
+        )
+    }
+
+    async fn claim(
+        &self,
+        key: &str,
+        value: &[u8],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, HostError> {
+        call!(
+            self,
+            CachePut,
+            None,
+            host_error("cache"),
+            host_error("cache"),
+            self.inner.claim(key, value, now, expires_at)
+        )
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), HostError> {
+        call!(
+            self,
+            CacheRemove,
+            None,
+            host_error("cache"),
+            host_error("cache"),
+            self.inner.remove(key)
         )
     }
 }

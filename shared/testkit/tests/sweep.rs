@@ -107,6 +107,7 @@ impl World {
             decisions_max: 100,
             ageing_ms: 60_000,
             sla: SlaSpec::default(),
+            results_kept_ms: 60_000,
         };
         Engine::new(
             self.ports.clone(),
@@ -132,6 +133,7 @@ impl World {
             priority: None,
             trace: Default::default(),
             needs_admission: false,
+            is_fresh: false,
         };
         block_on(self.process().submit(request)).unwrap();
         let at = START + 60_000;

@@ -7,6 +7,7 @@
 pub mod batch;
 mod queue;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::{join_all, try_join_all};
@@ -14,10 +15,11 @@ use orchestrator_core::ids::AttemptKey;
 use orchestrator_core::run::{Failure, FailureClass, Report, ReportKind};
 use orchestrator_core::workflow::ResourceClass;
 use orchestrator_engine::error::HostError;
-use orchestrator_engine::ports::compute::Dispatch;
+use orchestrator_engine::ports::compute::{AgentVersion, Dispatch};
 use orchestrator_engine::ports::messages::{Body, Message};
 use orchestrator_engine::ports::{Compute, Messages};
 use orchestrator_engine::trace::span::{Attribute, fixed};
+use sha2::{Digest as _, Sha256};
 
 use crate::env::{Agents, BatchTarget};
 use crate::fault::{Fault, Kind};
@@ -33,6 +35,7 @@ const CONCURRENCY: usize = 16;
 #[derive(Debug, Clone)]
 pub struct AgentCompute {
     agents: Agents,
+    versions: BTreeMap<String, AgentVersion>,
     sender: Sender,
     jobs: Jobs,
     payloads: Payloads,
@@ -47,9 +50,10 @@ enum Place {
 }
 
 impl AgentCompute {
-    /// Agents where the environment says.
+    /// Agents where the environment says, with the versions that the configuration gives them.
     pub fn new(
         agents: Agents,
+        versions: BTreeMap<String, AgentVersion>,
         sender: Sender,
         jobs: Jobs,
         payloads: Payloads,
@@ -57,6 +61,7 @@ impl AgentCompute {
     ) -> AgentCompute {
         AgentCompute {
             agents,
+            versions,
             sender,
             jobs,
             payloads,
@@ -129,6 +134,37 @@ impl Agents {
     }
 }
 
+impl Agents {
+    /// The version of an agent: what the configuration says of it, its queue, and its job queues and definitions. What is
+    /// behind a queue, or in the image of a definition, is not known here.
+    fn version_of(&self, agent: &str, configured: AgentVersion) -> AgentVersion {
+        let mut digest = Sha256::new();
+        // Each part with its length, so that parts cannot run into each other.
+        let mut add = |part: &str| {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        };
+        let classes = [
+            ResourceClass::Cpu,
+            ResourceClass::Gpu,
+            ResourceClass::Memory,
+            ResourceClass::Compute,
+        ];
+        for class in classes {
+            match self.place(agent, class) {
+                Some(Place::Queue(url)) => add(&url),
+                Some(Place::Job(BatchTarget { queue, definition })) => {
+                    add(&queue);
+                    add(&definition);
+                }
+                None => add(""),
+            }
+        }
+        digest.update(configured.0);
+        AgentVersion(digest.finalize().into())
+    }
+}
+
 /// A report that an attempt cannot be started.
 fn failed(key: AttemptKey, message: String) -> Report {
     let failure = Failure {
@@ -146,8 +182,7 @@ fn failed(key: AttemptKey, message: String) -> Report {
 
 impl Compute for AgentCompute {
     async fn dispatch(&self, attempts: Vec<Dispatch>) -> Result<(), HostError> {
-        let mut queues: std::collections::BTreeMap<String, Vec<&Dispatch>> =
-            std::collections::BTreeMap::new();
+        let mut queues: BTreeMap<String, Vec<&Dispatch>> = BTreeMap::new();
         let mut jobs = Vec::new();
         let mut reports = Vec::new();
         for attempt in &attempts {
@@ -217,6 +252,11 @@ impl Compute for AgentCompute {
             ],
             None => Vec::new(),
         }
+    }
+
+    fn version_of(&self, agent: &str) -> AgentVersion {
+        self.agents
+            .version_of(agent, self.versions.get(agent).copied().unwrap_or_default())
     }
 
     /// What waits in a queue cannot be taken back; its agent is told when it reports. Jobs are terminated.

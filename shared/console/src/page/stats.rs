@@ -54,6 +54,7 @@ fn numbers(stats: &Stats) -> Markup {
             (table("Decisions", "Outcome", &counted.decisions.by_outcome))
             (table("Holds", "Waiting for", &counted.decisions.holds))
             (table("What shaped decisions", "Key or rule", &counted.decisions.by_rule))
+            (table("Lookups of results", "What became of it", &counted.tasks.result_lookups))
             (table("Failures", "Class", &counted.tasks.failures))
             (table("Missed deadlines", "What took too long", &counted.alerts.breaches))
             (times("How long runs took", &counted.runs.seconds))

@@ -7,7 +7,7 @@ use orchestrator_core::run::{RunStatus, TaskStatus};
 use orchestrator_engine::api::route::encode;
 use orchestrator_engine::api::tasks::LogsView;
 use orchestrator_engine::api::{Backend, Problem, runs};
-use orchestrator_engine::views::{ExplainView, RunView, TaskDetail, TaskView};
+use orchestrator_engine::views::{CacheView, ExplainView, RunView, TaskDetail, TaskView};
 use serde_json::json;
 
 use super::{Shown, decision, logs, run, tasks};
@@ -109,7 +109,7 @@ fn attempts(run: RunId, detail: &TaskDetail) -> Markup {
         section {
             h2 { "Attempts" }
             @if detail.attempts.is_empty() {
-                p.hint { "It has not been tried yet." }
+                p.hint { @if is_cached(detail) { "None was needed: its result was kept." } @else { "It has not been tried yet." } }
             } @else {
                 table.cards {
                     thead { tr { th { "Attempt" } th { "State" } th { "Queued" } th { "Took" } th { "What came of it" } th { "Log" } } }
@@ -162,6 +162,7 @@ fn facts(run: RunId, detail: &TaskDetail) -> Markup {
                 @if let Some(priority) = task.priority { div { dt { "Priority" } dd { (priority) " of 10" } } }
                 div { dt { "Epoch" } dd { (task.epoch) } }
                 div { dt { "Attempts" } dd { (task.attempts_total) } }
+                @if let Some(cache) = &task.cache { div { dt { "Cache" } dd { (cached(cache)) } } }
                 @if let Some(at) = task.started_at { div { dt { "Started" } dd { (time::at(at)) } } }
                 @if let Some(at) = task.finished_at { div { dt { "Ended" } dd { (time::at(at)) } } }
                 div { dt { "Took" } dd { (tasks::took(task)) } }
@@ -180,6 +181,30 @@ fn facts(run: RunId, detail: &TaskDetail) -> Markup {
                     } }
                 }
             }
+        }
+    }
+}
+
+fn is_cached(detail: &TaskDetail) -> bool {
+    detail
+        .task
+        .cache
+        .as_ref()
+        .is_some_and(|cache| cache.from.is_some())
+}
+
+/// What became of looking for a kept result.
+fn cached(cache: &CacheView) -> Markup {
+    html! {
+        @match (&cache.from, cache.outcome.as_str()) {
+            (Some(from), _) => {
+                "The result of " a href=(url::task(from.run_id, &from.task)) { (from.task) }
+                " in another execution of " (time::at(from.finished_at)) " was reused, which saved " (time::duration(from.duration_ms)) "."
+            }
+            (None, "miss") => { "No result for the same was kept." }
+            (None, "unwanted") => { "The run wants everything done." }
+            (None, "taken_back") => { "A result of it was taken back: it is really done." }
+            (None, _) => { "The cache could not be asked." }
         }
     }
 }

@@ -185,6 +185,7 @@ pub fn took(task: &TaskView) -> Markup {
 pub fn why(task: &TaskView) -> Markup {
     html! {
         @if let Some(held) = &task.held { (say::with_names(&held.explanation)) }
+        @else if task.cache.as_ref().is_some_and(|cache| cache.from.is_some()) { "cached" }
         @else if let Some(error) = &task.error { span.error-class { (error.class) } " " (ansi::plain(&error.message)) }
         @else if let Some(skipped) = &task.skipped { (say::with_names(skipped)) }
         @else if let Some(progress) = &task.progress {

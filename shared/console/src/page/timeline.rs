@@ -132,6 +132,7 @@ fn chart(run: RunId, axis: &Axis, rows: &[TaskTraceView]) -> Markup {
                     span.gantt-name role="rowheader" {
                         span class=(format!("look s-{}", status::look(row.status))) { (icon::use_(status::look(row.status))) }
                         a href=(url::task(run, &row.id)) title=(format!("{}: {}", row.id, row.status)) { (row.id) }
+                        @if row.is_cached { span.hint { " cached" } }
                         @if row.is_critical { span.mark title="On the critical path" { "●" span.unseen { " on the critical path" } } }
                     }
                     span role="cell" { (bars(axis, row)) }

@@ -37,6 +37,7 @@ impl Stops {
             },
             Event::TaskHeld { hold, .. } if *hold != HoldReason::Pool => Stops::Pauses,
             Event::TaskSucceeded { .. }
+            | Event::TaskReused { .. }
             | Event::AttemptFailed { .. }
             | Event::TaskFailed { .. }
             | Event::TaskSkipped { .. }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::checkpoint::{NewFiles, RejectedCheckpoint};
 use super::event::{Failure, Progress};
+use super::reuse::Lookup;
 use super::rollback::{PlanToken, Request};
 use crate::ids::NodeIx;
 use crate::policy::Choice;
@@ -101,6 +102,10 @@ pub struct Answer {
     pub lease: Option<LeaseAnswer>,
     /// Used slots of the pools of the choice at that moment, in the order of `Choice::pools`.
     pub usage: Vec<u32>,
+    /// What became of looking for a kept result, for tasks whose result may be reused.
+    pub lookup: Option<Arc<Lookup>>,
+    /// The output of the result that was found.
+    pub output: Option<Arc<Value>>,
 }
 
 /// What is said about one attempt.

@@ -1,5 +1,6 @@
 //! What a run owes to the outside world. Imperative; every effect is idempotent by its key.
 
+use super::reuse::ResultKey;
 use crate::ids::{AttemptKey, NodeIx, RunId};
 
 /// Something to be done outside the run.
@@ -15,6 +16,10 @@ pub enum Effect {
     Stop(AttemptKey),
     /// Give back the slots of the attempt, or its place in the line.
     Release(AttemptKey),
+    /// Keep the result of the attempt for others. Not owed again: losing it costs an execution.
+    Keep(AttemptKey),
+    /// Forget a kept result. Precedes the attempt that makes it again.
+    Forget(ResultKey),
 }
 
 impl AttemptKey {

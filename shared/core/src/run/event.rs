@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::checkpoint::{NewFiles, RejectedCheckpoint};
+use super::reuse::Lookup;
 use super::rollback::RolledBack;
-use crate::ids::{NodeIx, RunId};
+use super::submission::Submission;
+use crate::ids::NodeIx;
 use crate::policy::{Choice, HoldReason};
-use crate::sla::{AlertKey, Lateness, OnBreach, SlaSpec};
+use crate::sla::{AlertKey, Lateness, OnBreach};
 use crate::time::Timestamp;
 
 /// One fact. All events of one append share the append's time.
@@ -105,6 +107,19 @@ pub enum Event {
         choice: u32,
         /// Recorded input of the choice: used slots of the pools it asks for, in the order of `Choice::pools`.
         usage: Vec<u32>,
+        /// What became of looking for a kept result; `None`: its result is not to be reused.
+        lookup: Option<Arc<Lookup>>,
+    },
+    /// The policy allowed the task, and its result was kept from another time: no attempt is made.
+    TaskReused {
+        /// The task.
+        node: NodeIx,
+        /// Index of the choice.
+        choice: u32,
+        /// What was found.
+        lookup: Arc<Lookup>,
+        /// The output; `None` when there is none.
+        output: Option<Arc<Value>>,
     },
     /// The task has to wait.
     TaskHeld {
@@ -251,40 +266,6 @@ pub enum Event {
         /// How late it was, milliseconds.
         late_ms: u64,
     },
-}
-
-/// What a client asked for, with everything that is fixed for the life of the run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Submission {
-    /// The run.
-    pub run: RunId,
-    /// SHA-256 of the canonical workflow; the definition is stored once under it.
-    pub definition: [u8; 32],
-    /// Who submitted it.
-    pub client_id: String,
-    /// Bound inputs, an object.
-    pub inputs: Arc<Value>,
-    /// Metadata of the request, an object (`urgent`, `dataset_size`, ...); policy rules see it.
-    pub metadata: Arc<Value>,
-    /// Priority of the run, 1 to 10.
-    pub priority: Option<u8>,
-    /// Trace context of the request, so that the trace survives queues and restarts.
-    pub trace: Carrier,
-    /// Whether the run has to wait for a place under its client's concurrent-run limit.
-    pub needs_admission: bool,
-    /// Deadlines where the workflow and its tasks say nothing: the configuration's at this moment.
-    pub sla: SlaSpec,
-}
-
-/// What a request carries about the trace it is part of, in W3C form. Kept as it came; the engine reads it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Carrier {
-    /// `traceparent`: trace, span of the caller, whether the trace is sampled.
-    pub parent: Option<String>,
-    /// `tracestate`: what other tracing systems want to be handed on.
-    pub state: Option<String>,
-    /// `baggage`: names and values for everybody downstream.
-    pub baggage: Option<String>,
 }
 
 /// Progress of an attempt.

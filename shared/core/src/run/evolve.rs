@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::command::ReportKind;
 use super::event::{Event, FailureClass};
-use super::state::{ChildOf, Group, Node, RunState};
+use super::group::{ChildOf, Group};
+use super::state::{Node, RunState};
 use super::status::{RunStatus, TaskStatus};
 use super::watch::Violation;
 use crate::ids::{AttemptKey, NodeIx};
@@ -62,8 +63,10 @@ impl RunState {
                 attempt,
                 choice,
                 usage,
+                lookup,
             } => {
                 let entry = &mut self.nodes[node.index()];
+                entry.lookup.clone_from(lookup);
                 entry.attempt = *attempt;
                 entry.attempts_total += 1;
                 entry.choice = Some(*choice);
@@ -124,6 +127,16 @@ impl RunState {
                 let entry = &mut self.nodes[node.index()];
                 entry.started_at = entry.started_at.or(*started_at).or(Some(at));
                 entry.output.clone_from(output);
+                self.finish(*node, TaskStatus::Success, at);
+                self.is_done_again(*node);
+            }
+            Event::TaskReused {
+                node,
+                choice,
+                lookup,
+                output,
+            } => {
+                self.reuse(*node, *choice, lookup, output.as_ref());
                 self.finish(*node, TaskStatus::Success, at);
             }
             Event::GroupSucceeded { node } => {
@@ -226,6 +239,7 @@ impl RunState {
         self.enter(node, status);
         self.set_due(node, None);
         self.rewatch(Some(node));
+        self.needs_forgetting_no_more(node);
     }
 
     /// Changes the state of a node and every derived count and set with it.

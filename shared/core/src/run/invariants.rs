@@ -114,6 +114,17 @@ fn check_node(state: &RunState, node: NodeIx) -> Result<(), Violation> {
     ensure(!is_live || entry.choice.is_some(), "RUN-4", || {
         format!("{} was dispatched without a choice", state.name_of(node))
     })?;
+    let is_hit = entry.reused().is_some();
+    ensure(
+        !is_hit || entry.retired || !state.is_taken_back(node),
+        "CACHE-1",
+        || {
+            format!(
+                "{} was taken back and is answered from the cache",
+                state.name_of(node)
+            )
+        },
+    )?;
     if entry.child_of.is_some() || entry.undoes.is_some() {
         return Ok(());
     }

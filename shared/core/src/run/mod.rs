@@ -9,7 +9,7 @@
 //! ```text
 //! PENDING     --trigger satisfied-->            READY | RUNNING (for_each: expanded) | SKIPPED (when) | FAILED (bad when)
 //! PENDING     --trigger cannot be satisfied-->  SKIPPED
-//! READY, HELD --answer-->                       QUEUED | HELD | SKIPPED (denied) | FAILED (denied)
+//! READY, HELD --answer-->                       QUEUED | HELD | SKIPPED (denied) | FAILED (denied) | SUCCESS (kept)
 //! HELD        --due, approved, priority-->      READY
 //! HELD        --rejected-->                     FAILED
 //! QUEUED      --started-->                      RUNNING
@@ -37,14 +37,17 @@ mod decide;
 pub mod effect;
 pub mod event;
 mod evolve;
+mod group;
 pub mod invariants;
 mod outstanding;
 pub mod rejection;
+pub mod reuse;
 pub mod rollback;
 pub mod scope;
 mod start_over;
 pub mod state;
 pub mod status;
+mod submission;
 mod turn;
 pub mod watch;
 
@@ -52,10 +55,13 @@ pub use checkpoint::{Checkpoint, ContentId, NewFiles, RejectedCheckpoint, SavedF
 pub use command::{Answer, Command, Report, ReportKind};
 pub use decide::{BY_SLA, decide, submit};
 pub use effect::Effect;
-pub use event::{Carrier, Event, Failure, FailureClass, Progress, SkipReason, Submission};
+pub use event::{Event, Failure, FailureClass, Progress, SkipReason};
+pub use group::{ChildOf, Group};
 pub use rejection::Rejection;
+pub use reuse::{Found, Lookup, Origin, ResultKey};
 pub use state::{Node, RunState};
 pub use status::{RunStatus, TaskStatus};
+pub use submission::{Carrier, Submission};
 pub use turn::Outcome;
 pub use watch::{Clock, Violation};
 

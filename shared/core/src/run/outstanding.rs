@@ -9,7 +9,7 @@ impl RunState {
     /// Everything owed to the outside world, whoever forgot to do it. Sent again on redelivery, after a restart and by
     /// the sweep; a repeat costs a message, never a wrong result. Cost follows what is live, not the size of the run.
     pub fn outstanding(&self) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        let mut effects: Vec<Effect> = self.taken_back().map(Effect::Forget).collect();
         for key in self.fenced() {
             effects.push(Effect::Stop(key));
             effects.push(Effect::Release(key));
@@ -46,6 +46,10 @@ impl RunState {
             Effect::Stop(key) => !self.is_live_attempt(key),
             Effect::Release(key) if key.is_admission() => self.status.is_terminal(),
             Effect::Release(key) => self.lease_key_of(key.node) != Some(key),
+            Effect::Keep(key) => {
+                self.attempt_of(key.node) == key && self.node(key.node).status == TaskStatus::Success
+            }
+            Effect::Forget(key) => self.index.taken_back.contains_key(&key),
         }
     }
 }

@@ -9,6 +9,7 @@ impl RunState {
     /// Back to PENDING in a new epoch; whatever was live is fenced, whatever was expanded is retired.
     pub(super) fn reset(&mut self, node: NodeIx) {
         self.fence(node);
+        let is_taken_back = self.take_back_results(node);
         if let Some(group) = self.nodes[node.index()].group {
             group.children().for_each(|child| self.retire(child));
         }
@@ -23,6 +24,7 @@ impl RunState {
             checkpoint: entry.checkpoint.take(),
             child_of: entry.child_of.take(),
             undoes: entry.undoes.take(),
+            is_taken_back,
             ..Node::default()
         };
     }

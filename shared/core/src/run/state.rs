@@ -6,10 +6,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::checkpoint::Checkpoint;
-use super::event::{Failure, Progress, SkipReason, Submission};
+use super::event::{Failure, Progress, SkipReason};
+use super::group::{ChildOf, Group};
+use super::reuse::{Lookup, ResultKey};
 use super::rollback::{Rollback, Undo};
 use super::scope::NodeScope;
 use super::status::{RunStatus, TaskStatus};
+use super::submission::Submission;
 use super::watch::{RunWatch, Violation, Watch};
 use crate::ids::{AttemptKey, NodeIx, RunId};
 use crate::policy::{Choice, HoldReason};
@@ -84,6 +87,10 @@ pub struct Node {
     pub watch: Watch,
     /// Output after success.
     pub output: Option<Arc<Value>>,
+    /// What became of looking for a kept result before the last attempt, or instead of one.
+    pub lookup: Option<Arc<Lookup>>,
+    /// Whether a result of its was taken back: it is really done from now on, whatever is kept.
+    pub is_taken_back: bool,
     /// The last failure.
     pub failure: Option<Arc<Failure>>,
     /// Why it was skipped.
@@ -122,37 +129,6 @@ impl Upstream {
     }
 }
 
-/// The children of an expanded `for_each` task: nodes `first .. first + count`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Group {
-    /// The first child.
-    pub first: NodeIx,
-    /// Number of children.
-    pub count: u32,
-    /// Children that have not ended.
-    pub open: u32,
-    /// Children that FAILED or were CANCELLED.
-    pub failed: u32,
-}
-
-impl Group {
-    /// The children, in item order.
-    pub fn children(self) -> impl DoubleEndedIterator<Item = NodeIx> {
-        (self.first.0..self.first.0 + self.count).map(NodeIx)
-    }
-}
-
-/// The place of a child in its `for_each` task.
-#[derive(Debug, PartialEq)]
-pub struct ChildOf {
-    /// The `for_each` task.
-    pub parent: NodeIx,
-    /// Index of the item.
-    pub index: u32,
-    /// The item.
-    pub item: Value,
-}
-
 /// Derived sets that keep every question O(answer) instead of O(tasks).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Index {
@@ -178,6 +154,8 @@ pub(super) struct Index {
     pub fenced: BTreeSet<AttemptKey>,
     /// Refused reports recorded so far.
     pub refused: u32,
+    /// Results that were taken back and are to be forgotten, with the task that is done again.
+    pub taken_back: BTreeMap<ResultKey, NodeIx>,
 }
 
 impl RunState {

@@ -6,6 +6,7 @@
 
 use super::effect::Effect;
 use super::event::Event;
+use super::reuse::ResultKey;
 use super::state::RunState;
 use crate::ids::{AttemptKey, NodeIx};
 use crate::sla::AlertKey;
@@ -60,6 +61,7 @@ impl<'a> Turn<'a> {
         let node = event.node();
         let before = node.and_then(|node| self.hold_of(node));
         let children = self.children_to_retire(&event);
+        let forgotten = self.results_taken_back(&event);
         let stops = !matches!(
             &event,
             Event::TaskSucceeded { .. } | Event::AttemptFailed { .. } | Event::TaskFailed { .. }
@@ -79,8 +81,15 @@ impl<'a> Turn<'a> {
                 let key = self.state.attempt_of(*node);
                 self.outcome.push_effect(Effect::Dispatch(key));
             }
+            Event::TaskSucceeded { node, .. } if self.state.node(*node).lookup.is_some() => {
+                let key = self.state.attempt_of(*node);
+                self.outcome.push_effect(Effect::Keep(key));
+            }
             _ => {}
         }
+        forgotten
+            .into_iter()
+            .for_each(|key| self.outcome.push_effect(Effect::Forget(key)));
         self.outcome.events.push(event);
         self.resolve(resolved);
     }
@@ -124,6 +133,13 @@ impl<'a> Turn<'a> {
         }
     }
 
+    fn results_taken_back(&self, event: &Event) -> Vec<ResultKey> {
+        match event {
+            Event::TaskReset { node } => self.state.results_of(*node),
+            _ => Vec::new(),
+        }
+    }
+
     fn let_go(&mut self, hold: Hold, stops: bool) {
         if stops && hold.is_live {
             self.outcome.push_effect(Effect::Stop(hold.key));
@@ -148,6 +164,7 @@ impl Event {
             Event::TaskReady { node }
             | Event::TaskExpanded { node, .. }
             | Event::TaskQueued { node, .. }
+            | Event::TaskReused { node, .. }
             | Event::TaskHeld { node, .. }
             | Event::TaskApproved { node, .. }
             | Event::TaskStarted { node }

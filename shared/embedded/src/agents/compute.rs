@@ -12,7 +12,7 @@ use orchestrator_core::run::{Failure, FailureClass, Report, ReportKind};
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::envelope::Envelope;
 use orchestrator_engine::error::HostError;
-use orchestrator_engine::ports::compute::Dispatch;
+use orchestrator_engine::ports::compute::{AgentVersion, Dispatch};
 use orchestrator_engine::ports::messages::{Body, Message};
 use orchestrator_engine::ports::{Clock as _, Compute};
 use orchestrator_engine::settings::{self, AgentKind, AttemptLimits, Builtin};
@@ -23,6 +23,7 @@ use super::http::{Answer, HttpClient};
 use super::output::failure;
 use super::process::Process;
 use super::program::CommandAgent;
+use super::version::Versions;
 use crate::clock::SystemClock;
 use crate::host::input::{Inbox, Input};
 use crate::host::ports::Outbox;
@@ -32,6 +33,7 @@ use crate::workers::Workers;
 /// Hands attempts to the agents of this machine.
 pub(crate) struct LocalCompute {
     agents: BTreeMap<String, Agent>,
+    versions: Versions,
     dispatches: bool,
     surroundings: Arc<Surroundings>,
     http: HttpClient,
@@ -98,6 +100,7 @@ impl LocalCompute {
         }
         LocalCompute {
             agents,
+            versions: Versions::new(setup.base.clone(), setup.agents),
             dispatches: setup.dispatches,
             workers: Workers::new("agent", setup.limits.threads),
             http: HttpClient::new(),
@@ -308,6 +311,10 @@ impl Compute for LocalCompute {
             self.outbox.push(Message { run, body });
         }
         Ok(())
+    }
+
+    fn version_of(&self, agent: &str) -> AgentVersion {
+        self.versions.of(agent)
     }
 
     async fn stop(&self, attempts: Vec<AttemptKey>) -> Result<(), HostError> {

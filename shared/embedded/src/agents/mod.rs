@@ -22,6 +22,7 @@ mod orphans;
 pub mod output;
 pub mod process;
 mod program;
+mod version;
 
 pub(crate) use compute::LocalCompute;
 pub(crate) use orphans::kill_orphans;

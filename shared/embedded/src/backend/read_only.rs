@@ -134,6 +134,10 @@ impl Backend for ReadOnlyBackend {
         Err(read_only())
     }
 
+    async fn forget_results(&self) -> Result<Option<u64>, HostError> {
+        Err(read_only())
+    }
+
     async fn claim(&self, _claim: Claim) -> Result<Claimed, HostError> {
         Err(read_only())
     }

@@ -43,6 +43,8 @@ pub(crate) enum Input {
     Ended(AttemptKey, ReportKind),
     /// An agent took the attempt and will report by itself.
     Handed(AttemptKey),
+    /// A turn that waited for another thread can go on.
+    Woken,
     /// Finish what is begun and end the thread.
     Stop,
 }

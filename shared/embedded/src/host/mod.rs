@@ -21,8 +21,9 @@
 //!
 //! A round takes what has come in (bounded), starts turns, polls them until each waits for its append, commits once, and
 //! goes round again; with nothing to do it sleeps until the next message or timer. So a single run pays one flush per hop,
-//! and many runs share it; nothing is acknowledged and no effect leaves before its append is durable. Turns are only ever
-//! woken from this thread, hence no runtime, no locks, and one order of events.
+//! and many runs share it; nothing is acknowledged and no effect leaves before its append is durable. Turns are woken from
+//! this thread, hence no runtime, no locks, and one order of events; only the cache of results answers from a thread of its
+//! own, which wakes the loop by a message.
 //!
 //! Everything here is a cache of the journals: a killed process loses nothing that was acknowledged, see `recovery`.
 //!
@@ -46,6 +47,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, Stream as _};
@@ -62,7 +64,7 @@ pub use recovery::Recovered;
 pub use watched::Watched;
 
 use backlog::{Backlog, Work};
-use input::Input;
+use input::{Inbox, Input};
 use ports::EmbeddedPorts;
 use turn::{Turned, turn};
 use watched::watched;
@@ -138,8 +140,17 @@ const END_EXTRA_MS: u64 = 5_000;
 type TurnFuture<'a> = Pin<Box<dyn Future<Output = Turned> + 'a>>;
 
 /// Runs the loop until it is told to stop, then ends the agents.
-pub(crate) fn serve(engine: &Engine<EmbeddedPorts>, inbox: &Receiver<Input>, grace: Duration) {
-    let woken = Arc::new(Woken::default());
+pub(crate) fn serve(
+    engine: &Engine<EmbeddedPorts>,
+    own_inbox: Inbox,
+    inbox: &Receiver<Input>,
+    grace: Duration,
+) {
+    let woken = Arc::new(Woken {
+        is_woken: AtomicBool::new(false),
+        thread: thread::current().id(),
+        inbox: own_inbox,
+    });
     let mut host = Host {
         engine,
         inbox,
@@ -169,12 +180,19 @@ struct Host<'a> {
 }
 
 /// Notes that some turn can go on.
-#[derive(Default)]
-struct Woken(AtomicBool);
+struct Woken {
+    is_woken: AtomicBool,
+    /// The engine's thread, which may be asleep when another one wakes a turn.
+    thread: ThreadId,
+    inbox: Inbox,
+}
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
+        self.is_woken.store(true, Ordering::Relaxed);
+        if thread::current().id() != self.thread {
+            self.inbox.send(Input::Woken);
+        }
     }
 }
 
@@ -213,7 +231,7 @@ impl Host<'_> {
     fn poll_turns(&mut self) -> bool {
         let mut any = false;
         loop {
-            self.woken.0.store(false, Ordering::Relaxed);
+            self.woken.is_woken.store(false, Ordering::Relaxed);
             let mut context = Context::from_waker(&self.waker);
             match Pin::new(&mut self.turns).poll_next(&mut context) {
                 Poll::Ready(Some(turned)) => {
@@ -221,7 +239,7 @@ impl Host<'_> {
                     self.turned(turned);
                 }
                 Poll::Ready(None) => return any,
-                Poll::Pending if !self.woken.0.load(Ordering::Relaxed) => return any,
+                Poll::Pending if !self.woken.is_woken.load(Ordering::Relaxed) => return any,
                 Poll::Pending => {}
             }
         }
@@ -305,6 +323,8 @@ impl Host<'_> {
                 }
                 self.report(key, kind);
             }
+            // The next round looks at every turn that was woken.
+            Input::Woken => {}
             Input::Stop => self.is_stopping = true,
         }
     }

@@ -1,4 +1,4 @@
-//! The ports of the embedded host, put together. All of them live on the engine's thread.
+//! The ports of the embedded host, put together. All of them live on the engine's thread, but for the cache.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -21,6 +21,7 @@ use super::sessions::Sessions;
 use crate::agents::LocalCompute;
 use crate::clock::SystemClock;
 use crate::sqlite::{Store, StoreError};
+use crate::store::LossyStore;
 use crate::webhook::Outgoing;
 
 /// Everything the engine needs.
@@ -33,6 +34,7 @@ pub(crate) struct EmbeddedPorts {
     pub bus: Broadcast,
     pub clock: SystemClock,
     pub sessions: Sessions,
+    pub cache: LossyStore,
 }
 
 impl Ports for EmbeddedPorts {
@@ -44,6 +46,7 @@ impl Ports for EmbeddedPorts {
     type EventBus = Broadcast;
     type Clock = SystemClock;
     type SessionCache = Sessions;
+    type Cache = LossyStore;
 
     fn journal(&self) -> &GroupJournal {
         &self.journal
@@ -75,6 +78,10 @@ impl Ports for EmbeddedPorts {
 
     fn session_cache(&self) -> &Sessions {
         &self.sessions
+    }
+
+    fn cache(&self) -> &LossyStore {
+        &self.cache
     }
 }
 

@@ -47,6 +47,7 @@ pub fn request(tasks: &Value) -> Request {
         priority: None,
         trace: Default::default(),
         needs_admission: false,
+        is_fresh: false,
     }
 }
 

@@ -170,6 +170,12 @@ pub trait Backend {
     /// When the store cannot be reached, or this host does not know what it remembers.
     async fn forget_memos(&self) -> Result<Option<u64>, HostError>;
 
+    /// Forgets every kept result of a task; the number of them, where it is known. `None`: they are left to expire.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn forget_results(&self) -> Result<Option<u64>, HostError>;
+
     /// See [`crate::ports::Idempotency::claim`].
     ///
     /// # Errors
@@ -341,6 +347,9 @@ pub struct Stats {
     pub counted: Snapshot,
     /// Lookups of memoised results by outcome; empty where nothing is memoised.
     pub cache: BTreeMap<String, u64>,
+    /// Results of tasks that are kept now; absent where nobody counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results_kept: Option<u64>,
     /// Translations.
     #[serde(default)]
     pub translation: TranslationStats,

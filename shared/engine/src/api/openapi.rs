@@ -305,7 +305,7 @@ fn submission(g: &mut SchemaGenerator) -> Described {
             )
             .header(
                 "Cache-Control",
-                "no-cache: of a text, a remembered translation will not do",
+                "no-cache: neither a remembered translation of a text nor, for the run, kept results of tasks will do",
             )
             .header(
                 "Idempotency-Key",

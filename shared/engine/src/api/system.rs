@@ -83,17 +83,23 @@ pub(super) async fn sla<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Probl
 pub(super) async fn clear_cache<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
     Query::read(asked.parts.uri.query(), &[])?;
     asked.caller.need_operator()?;
-    let forgotten = asked.backend.forget_memos().await?;
-    Ok(response::json(StatusCode::OK, &ClearedView { forgotten }))
+    let cleared = ClearedView {
+        forgotten: asked.backend.forget_memos().await?,
+        results: asked.backend.forget_results().await?,
+    };
+    Ok(response::json(StatusCode::OK, &cleared))
 }
 
 /// The answer to `POST /cache/clear`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Cleared")]
 pub struct ClearedView {
-    /// Answers that were forgotten; absent where it is not known.
+    /// Translations that were forgotten; absent where they are left to expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgotten: Option<u64>,
+    /// Kept results of tasks that were forgotten; absent where they are left to expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<u64>,
 }
 
 /// Answers `GET /healthz`.

@@ -113,7 +113,7 @@ fn origin(translated: &Translated, confidence: f64) -> Value {
     })
 }
 
-/// Whether a remembered answer will not do.
+/// Whether a remembered translation, or a kept result of a task, will not do.
 pub(super) fn wants_fresh<B>(asked: &Asked<'_, B>) -> bool {
     let values = asked.parts.headers.get_all(CACHE_CONTROL).iter();
     let mut words = values

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use orchestrator_core::ids::RunId;
-use orchestrator_core::run::{Carrier, Rejection};
+use orchestrator_core::run::Rejection;
 use orchestrator_core::workflow::{Limits, Workflow, parse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -104,7 +104,7 @@ pub(super) async fn start<B: Backend>(asked: Asked<'_, B>, submitted: Submitted)
         let needs_admission = need_place(&asked, &submitted).await?;
         asked
             .backend
-            .submit(submitted.request(run, needs_admission, asked.carrier.clone()))
+            .submit(submitted.request(&asked, run, needs_admission))
             .await?;
     }
     Ok(created(run, replayed, submitted))
@@ -323,7 +323,7 @@ impl Submitted {
         Ok((submitted, given))
     }
 
-    fn request(&self, run: RunId, needs_admission: bool, trace: Carrier) -> Request {
+    fn request<B>(&self, asked: &Asked<'_, B>, run: RunId, needs_admission: bool) -> Request {
         Request {
             run,
             workflow: Arc::clone(&self.workflow),
@@ -332,8 +332,9 @@ impl Submitted {
             inputs: Arc::new(self.inputs.clone()),
             metadata: Arc::new(self.metadata.clone()),
             priority: self.priority,
-            trace,
+            trace: asked.carrier.clone(),
             needs_admission,
+            is_fresh: translations::wants_fresh(asked),
         }
     }
 }

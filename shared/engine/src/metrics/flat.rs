@@ -56,7 +56,7 @@ impl Counts {
         counts
     }
 
-    fn named(&mut self) -> [(&'static str, &mut BTreeMap<String, u64>); 8] {
+    fn named(&mut self) -> [(&'static str, &mut BTreeMap<String, u64>); 9] {
         [
             ("runs", &mut self.runs),
             ("tasks", &mut self.tasks),
@@ -66,6 +66,7 @@ impl Counts {
             ("rules", &mut self.rules),
             ("alerts", &mut self.alerts),
             ("breaches", &mut self.breaches),
+            ("result_lookups", &mut self.result_lookups),
         ]
     }
 

@@ -41,6 +41,7 @@ pub struct Counts {
     pub(crate) failures: BTreeMap<String, u64>,
     pub(crate) retries: u64,
     pub(crate) refused_reports: u64,
+    pub(crate) result_lookups: BTreeMap<String, u64>,
     pub(crate) decisions: BTreeMap<String, u64>,
     pub(crate) holds: BTreeMap<String, u64>,
     pub(crate) rules: BTreeMap<String, u64>,
@@ -110,8 +111,16 @@ impl Counts {
             Event::RunFailed => self.run_ended("FAILED", state, at),
             Event::RunCancelled { .. } => self.run_ended("CANCELLED", state, at),
             Event::RunReopened { .. } => count(&mut self.runs, "REOPENED"),
-            Event::TaskQueued { choice, .. } => {
+            Event::TaskQueued { choice, lookup, .. } => {
                 self.attempts += 1;
+                self.decided("allow", *choice, state);
+                if let Some(lookup) = lookup {
+                    count(&mut self.result_lookups, lookup.found.as_str());
+                }
+            }
+            Event::TaskReused { choice, lookup, .. } => {
+                count(&mut self.tasks, "SUCCESS");
+                count(&mut self.result_lookups, lookup.found.as_str());
                 self.decided("allow", *choice, state);
             }
             Event::TaskHeld { choice, hold, .. } => {

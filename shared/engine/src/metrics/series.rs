@@ -64,6 +64,12 @@ pub fn all(stats: &Stats) -> Vec<Series<'_>> {
             "Reports of attempts that were not the live one.",
             tasks.refused_reports,
         ),
+        named(
+            "task_cache_lookups",
+            "Tasks that may be reused, by what became of looking for their results.",
+            "outcome",
+            &tasks.result_lookups,
+        ),
         times(
             "queue",
             "From the dispatch of an attempt to the beginning of its agent's work.",
@@ -147,7 +153,7 @@ pub fn all(stats: &Stats) -> Vec<Series<'_>> {
         }),
         named(
             "cache_lookups",
-            "Lookups of memoised results, by outcome.",
+            "Lookups of remembered translations, by outcome.",
             "outcome",
             &stats.cache,
         ),

@@ -66,6 +66,10 @@ pub struct TaskStats {
     pub retries: u64,
     /// Reports of attempts that were not the live one.
     pub refused_reports: u64,
+    /// Tasks that may be reused, by what became of looking for their results: `hit`, `miss`, `unwanted`, `taken_back`,
+    /// `unreachable`.
+    #[serde(default)]
+    pub result_lookups: BTreeMap<String, u64>,
     /// From the dispatch of an attempt to the beginning of its agent's work.
     pub queue_seconds: Durations,
     /// From there to its end.
@@ -127,6 +131,7 @@ impl Snapshot {
                 failures: counts.failures.clone(),
                 retries: counts.retries,
                 refused_reports: counts.refused_reports,
+                result_lookups: counts.result_lookups.clone(),
                 queue_seconds: Durations::of(&counts.queue_time),
                 run_seconds: Durations::of(&counts.run_time),
             },

@@ -27,6 +27,9 @@ pub trait Compute {
         Vec::new()
     }
 
+    /// What tells an agent from what it was before it was changed. Results of another version are not reused.
+    fn version_of(&self, agent: &str) -> AgentVersion;
+
     /// Makes whatever works on the attempts stop, for real. Returns when no new effect of theirs is to be expected on this
     /// host, or, on remote compute, when the stop has been requested.
     ///
@@ -34,6 +37,10 @@ pub trait Compute {
     /// When the request could not be made.
     async fn stop(&self, attempts: Vec<AttemptKey>) -> Result<(), HostError>;
 }
+
+/// SHA-256 of what decides what an agent does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AgentVersion(pub [u8; 32]);
 
 /// One attempt to hand over.
 #[derive(Debug, Clone)]

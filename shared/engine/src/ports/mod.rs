@@ -53,6 +53,8 @@ pub trait Ports {
     type Clock: Clock;
     /// See [`SessionCache`].
     type SessionCache: SessionCache;
+    /// See [`Cache`].
+    type Cache: Cache;
 
     /// The journal.
     fn journal(&self) -> &Self::Journal;
@@ -70,4 +72,6 @@ pub trait Ports {
     fn clock(&self) -> &Self::Clock;
     /// Loaded runs kept between turns.
     fn session_cache(&self) -> &Self::SessionCache;
+    /// Results of tasks that may be reused.
+    fn cache(&self) -> &Self::Cache;
 }

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use orchestrator_core::ids::{NodeIx, RunId};
-use orchestrator_core::run::{Event, Progress, SkipReason, Submission};
-use orchestrator_core::sla::{Lateness, OnBreach};
+use orchestrator_core::run::{Event, SkipReason, Submission};
 use orchestrator_core::time::Timestamp;
 
 use super::Error;
 use super::carried::Carried;
 use super::checkpoint::{self, PersistedFiles};
 use super::choice::{self, PersistedChoice};
-use super::parts::{Json, PersistedFailure, json, parse};
+use super::parts::{Json, PersistedFailure, json, parse, skipped};
+use super::reuse::{self, PersistedLookup};
 use super::rollback::PersistedRollback;
-use super::sla::{PersistedAlertKey, PersistedSla, after, before};
+use super::sla::{self, PersistedAlertKey, PersistedSla};
 
 #[derive(Debug, Encode, Decode)]
 #[cbor(flat)]
@@ -43,6 +43,8 @@ pub(super) enum Persisted<'a> {
         sla: Option<PersistedSla>,
         #[b(10)]
         carried: Option<Carried<'a>>,
+        #[n(11)]
+        is_fresh: Option<bool>,
     },
     #[n(1)]
     RunAdmitted,
@@ -67,7 +69,13 @@ pub(super) enum Persisted<'a> {
     #[n(11)]
     ChoiceMade(#[b(0)] PersistedChoice<'a>),
     #[n(12)]
-    TaskQueued(#[n(0)] u32, #[n(1)] u32, #[n(2)] u32, #[n(3)] Vec<u32>),
+    TaskQueued(
+        #[n(0)] u32,
+        #[n(1)] u32,
+        #[n(2)] u32,
+        #[n(3)] Vec<u32>,
+        #[b(4)] Option<PersistedLookup<'a>>,
+    ),
     #[n(13)]
     TaskHeld(
         #[n(0)] u32,
@@ -134,6 +142,13 @@ pub(super) enum Persisted<'a> {
     TaskFilesSaved(#[n(0)] u32, #[n(1)] PersistedFiles, #[b(2)] Option<Json<'a>>),
     #[n(44)]
     CheckpointRejected(#[n(0)] u32, #[n(1)] Option<PersistedFiles>, #[b(2)] Cow<'a, str>),
+    #[n(45)]
+    TaskReused(
+        #[n(0)] u32,
+        #[n(1)] u32,
+        #[b(2)] PersistedLookup<'a>,
+        #[b(3)] Option<Json<'a>>,
+    ),
 }
 
 impl<'a> Persisted<'a> {
@@ -150,6 +165,7 @@ impl<'a> Persisted<'a> {
                 needs_admission: submission.needs_admission,
                 sla: PersistedSla::of(&submission.sla),
                 carried: Carried::of(&submission.trace),
+                is_fresh: submission.is_fresh.then_some(true),
             },
             Event::RunAdmitted => Persisted::RunAdmitted,
             Event::RunPaused { by } => Persisted::RunPaused(by.into()),
@@ -167,7 +183,17 @@ impl<'a> Persisted<'a> {
                 attempt,
                 choice,
                 usage,
-            } => Persisted::TaskQueued(node.0, *attempt, *choice, usage.clone()),
+                lookup,
+            } => {
+                let lookup = lookup.as_deref().map(PersistedLookup::of);
+                Persisted::TaskQueued(node.0, *attempt, *choice, usage.clone(), lookup)
+            }
+            Event::TaskReused {
+                node,
+                choice,
+                lookup,
+                output,
+            } => reuse::reused(*node, *choice, lookup, output.as_deref()),
             Event::TaskHeld {
                 node,
                 choice,
@@ -228,23 +254,15 @@ impl<'a> Persisted<'a> {
                 key,
                 max_ms,
                 deadline,
-            } => Persisted::SlaWarned(PersistedAlertKey::of(*key), *max_ms, after(*deadline, at)),
+            } => sla::warned(*key, *max_ms, *deadline, at),
             Event::SlaBreached {
                 key,
                 max_ms,
                 deadline,
                 severity,
                 action,
-            } => Persisted::SlaBreached(
-                PersistedAlertKey::of(*key),
-                *max_ms,
-                after(*deadline, at),
-                choice::number(&Lateness::ALL, severity),
-                choice::number(&OnBreach::ALL, action),
-            ),
-            Event::SlaResolved { key, late_ms } => {
-                Persisted::SlaResolved(PersistedAlertKey::of(*key), *late_ms)
-            }
+            } => sla::breached(*key, *max_ms, *deadline, (*severity, *action), at),
+            Event::SlaResolved { key, late_ms } => sla::resolved(*key, *late_ms),
         }
     }
 
@@ -261,6 +279,7 @@ impl<'a> Persisted<'a> {
                 needs_admission,
                 sla,
                 carried,
+                is_fresh,
             } => Event::RunSubmitted(Arc::new(Submission {
                 run: RunId::from_bytes(*run),
                 definition: *definition,
@@ -269,6 +288,7 @@ impl<'a> Persisted<'a> {
                 metadata: Arc::new(parse(&metadata)?),
                 priority,
                 needs_admission,
+                is_fresh: is_fresh.unwrap_or(false),
                 sla: sla.map(PersistedSla::into_spec).transpose()?.unwrap_or_default(),
                 trace: Carried::with(carried, traceparent),
             })),
@@ -297,12 +317,16 @@ impl<'a> Persisted<'a> {
             Persisted::ChoiceMade(choice) => Event::ChoiceMade {
                 choice: Arc::new(choice.into_choice()?),
             },
-            Persisted::TaskQueued(node, attempt, choice, usage) => Event::TaskQueued {
+            Persisted::TaskQueued(node, attempt, choice, usage, lookup) => Event::TaskQueued {
                 node: NodeIx(node),
                 attempt,
                 choice,
                 usage,
+                lookup: lookup.map(PersistedLookup::into_lookup).transpose()?,
             },
+            Persisted::TaskReused(node, choice, lookup, output) => {
+                reuse::into_reused(node, choice, lookup, output)?
+            }
             Persisted::TaskHeld(node, choice, hold, until, full) => Event::TaskHeld {
                 node: NodeIx(node),
                 choice,
@@ -315,13 +339,10 @@ impl<'a> Persisted<'a> {
                 by: by.into_owned(),
             },
             Persisted::TaskStarted(node) => Event::TaskStarted { node: NodeIx(node) },
-            Persisted::TaskProgressed(node, progress) => {
-                let progress: Progress = parse(&progress)?;
-                Event::TaskProgressed {
-                    node: NodeIx(node),
-                    progress: Arc::new(progress),
-                }
-            }
+            Persisted::TaskProgressed(node, progress) => Event::TaskProgressed {
+                node: NodeIx(node),
+                progress: Arc::new(parse(&progress)?),
+            },
             Persisted::TaskCheckpointed(node, checkpoint) => Event::TaskCheckpointed {
                 node: NodeIx(node),
                 checkpoint: Arc::new(parse(&checkpoint)?),
@@ -345,18 +366,11 @@ impl<'a> Persisted<'a> {
                 node: NodeIx(node),
                 failure: Arc::new(failure.into_failure()?),
             },
-            Persisted::SkippedByCondition(node) => Event::TaskSkipped {
-                node: NodeIx(node),
-                reason: SkipReason::Condition,
-            },
-            Persisted::SkippedByUpstream(node, task) => Event::TaskSkipped {
-                node: NodeIx(node),
-                reason: SkipReason::Upstream { task: NodeIx(task) },
-            },
-            Persisted::SkippedByPolicy(node, choice) => Event::TaskSkipped {
-                node: NodeIx(node),
-                reason: SkipReason::Denied { choice },
-            },
+            Persisted::SkippedByCondition(node) => skipped(node, SkipReason::Condition),
+            Persisted::SkippedByUpstream(node, task) => {
+                skipped(node, SkipReason::Upstream { task: NodeIx(task) })
+            }
+            Persisted::SkippedByPolicy(node, choice) => skipped(node, SkipReason::Denied { choice }),
             Persisted::TaskCancelled(node) => Event::TaskCancelled { node: NodeIx(node) },
             Persisted::TaskReset(node) => Event::TaskReset { node: NodeIx(node) },
             Persisted::GroupReopened(node) => Event::GroupReopened { node: NodeIx(node) },
@@ -378,22 +392,7 @@ impl<'a> Persisted<'a> {
                 node: NodeIx(node),
                 by: by.into_owned(),
             },
-            Persisted::SlaWarned(key, max_ms, deadline) => Event::SlaWarned {
-                key: key.into_key()?,
-                max_ms,
-                deadline: before(deadline, at),
-            },
-            Persisted::SlaBreached(key, max_ms, deadline, severity, action) => Event::SlaBreached {
-                key: key.into_key()?,
-                max_ms,
-                deadline: before(deadline, at),
-                severity: choice::value(&Lateness::ALL, severity, "a severity")?,
-                action: choice::value(&OnBreach::ALL, action, "an action")?,
-            },
-            Persisted::SlaResolved(key, late_ms) => Event::SlaResolved {
-                key: key.into_key()?,
-                late_ms,
-            },
+            alert => sla::into_event(alert, at)?,
         })
     }
 }

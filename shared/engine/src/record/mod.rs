@@ -10,6 +10,7 @@ mod checkpoint;
 mod choice;
 mod event;
 mod parts;
+mod reuse;
 mod rollback;
 mod sla;
 

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use minicbor::{Decode, Encode};
-use orchestrator_core::run::{Failure, FailureClass};
+use orchestrator_core::ids::NodeIx;
+use orchestrator_core::run::{Event, Failure, FailureClass, SkipReason};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -50,4 +51,10 @@ pub(super) fn json<T: Serialize>(value: &T) -> Json<'static> {
 
 pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|error| Error::Malformed(format!("bad JSON inside: {error}")))
+}
+
+/// The event that says why a task will not run.
+pub(super) fn skipped(node: u32, reason: SkipReason) -> Event {
+    let node = NodeIx(node);
+    Event::TaskSkipped { node, reason }
 }

@@ -2,11 +2,13 @@
 
 use minicbor::{Decode, Encode};
 use orchestrator_core::ids::NodeIx;
-use orchestrator_core::sla::{AlertKey, DeadlineKind, OnBreach, SlaSpec};
+use orchestrator_core::run::Event;
+use orchestrator_core::sla::{AlertKey, DeadlineKind, Lateness, OnBreach, SlaSpec};
 use orchestrator_core::time::Timestamp;
 
 use super::Error;
 use super::choice;
+use super::event::Persisted;
 
 /// Deadlines that held at submission; times in milliseconds.
 #[derive(Debug, Encode, Decode)]
@@ -96,12 +98,59 @@ impl PersistedAlertKey {
     }
 }
 
+pub(super) fn warned<'a>(key: AlertKey, max_ms: u64, deadline: Timestamp, at: Timestamp) -> Persisted<'a> {
+    Persisted::SlaWarned(PersistedAlertKey::of(key), max_ms, after(deadline, at))
+}
+
+pub(super) fn breached<'a>(
+    key: AlertKey,
+    max_ms: u64,
+    deadline: Timestamp,
+    (severity, action): (Lateness, OnBreach),
+    at: Timestamp,
+) -> Persisted<'a> {
+    Persisted::SlaBreached(
+        PersistedAlertKey::of(key),
+        max_ms,
+        after(deadline, at),
+        choice::number(&Lateness::ALL, &severity),
+        choice::number(&OnBreach::ALL, &action),
+    )
+}
+
+pub(super) fn resolved<'a>(key: AlertKey, late_ms: u64) -> Persisted<'a> {
+    Persisted::SlaResolved(PersistedAlertKey::of(key), late_ms)
+}
+
+/// The event about a deadline that was persisted as this.
+pub(super) fn into_event(persisted: Persisted<'_>, at: Timestamp) -> Result<Event, Error> {
+    Ok(match persisted {
+        Persisted::SlaWarned(key, max_ms, deadline) => Event::SlaWarned {
+            key: key.into_key()?,
+            max_ms,
+            deadline: before(deadline, at),
+        },
+        Persisted::SlaBreached(key, max_ms, deadline, severity, action) => Event::SlaBreached {
+            key: key.into_key()?,
+            max_ms,
+            deadline: before(deadline, at),
+            severity: choice::value(&Lateness::ALL, severity, "a severity")?,
+            action: choice::value(&OnBreach::ALL, action, "an action")?,
+        },
+        Persisted::SlaResolved(key, late_ms) => Event::SlaResolved {
+            key: key.into_key()?,
+            late_ms,
+        },
+        other => return Err(Error::Malformed(format!("{other:?} is not about a deadline"))),
+    })
+}
+
 /// A point in time as milliseconds after the record's.
-pub(super) fn after(point: Timestamp, at: Timestamp) -> i64 {
+fn after(point: Timestamp, at: Timestamp) -> i64 {
     point.0.saturating_sub(at.0)
 }
 
 /// The inverse of [`after`].
-pub(super) fn before(millis: i64, at: Timestamp) -> Timestamp {
+fn before(millis: i64, at: Timestamp) -> Timestamp {
     Timestamp(at.0.saturating_add(millis))
 }

@@ -22,6 +22,8 @@ pub struct Agent {
     pub timeout_ms: Option<u64>,
     /// What it says about itself; `None`: nothing.
     pub entry: Option<Entry>,
+    /// Changed by its author whenever kept results will not do any more.
+    pub version: Option<String>,
 }
 
 impl Agent {
@@ -33,6 +35,7 @@ impl Agent {
             env: BTreeMap::new(),
             timeout_ms: None,
             entry: None,
+            version: None,
         }
     }
 }
@@ -111,6 +114,7 @@ fn check_one(name: &str, config: AgentConfig) -> Result<Agent, (String, String)>
         description,
         catalogue,
         actions,
+        version,
     } = config;
     let kind = match (command, http, builtin) {
         (Some(command), None, None) => {
@@ -140,6 +144,12 @@ fn check_one(name: &str, config: AgentConfig) -> Result<Agent, (String, String)>
             "only an agent with a command has an environment".to_owned(),
         ));
     }
+    if version.as_deref().is_some_and(str::is_empty) {
+        return Err((
+            key("version"),
+            "the version is empty (name one, or leave it out)".to_owned(),
+        ));
+    }
     for (variable, value) in &env {
         check_variable(variable, value).map_err(|message| (key(&format!("env.{variable}")), message))?;
     }
@@ -149,6 +159,7 @@ fn check_one(name: &str, config: AgentConfig) -> Result<Agent, (String, String)>
         env,
         timeout_ms: timeout.map(|timeout| timeout.millis),
         entry: entry(name, description, catalogue, actions)?,
+        version,
     })
 }
 

@@ -192,6 +192,7 @@ impl Checker {
                 .redis_url
                 .map(|url| self.url("cache.redis_url", url, &["redis"])),
             default_ttl_ms: self.some_seconds("cache.default_ttl", config.default_ttl, 3600.0),
+            task_ttl_ms: self.some_seconds("cache.task_ttl", config.task_ttl, 86_400.0),
         }
     }
 

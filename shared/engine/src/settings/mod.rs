@@ -13,7 +13,7 @@ mod sla;
 mod translation;
 
 pub use agents::{Agent, AgentKind, Builtin};
-pub use digest::digest;
+pub use digest::{digest, version};
 pub use load::load;
 pub use translation::{
     Bedrock, BedrockOutput, Budget, Costs, KeySource, OpenAi, Structured, Translation, TranslatorKind,
@@ -106,6 +106,7 @@ pub enum SecretSource {
 pub struct Cache {
     pub redis_url: Option<String>,
     pub default_ttl_ms: u64,
+    pub task_ttl_ms: u64,
 }
 
 /// `intake`.

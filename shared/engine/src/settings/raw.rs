@@ -135,9 +135,12 @@ pub struct CacheConfig {
     /// A Redis or Valkey server.
     #[serde(default)]
     pub redis_url: Option<String>,
-    /// How long an entry lives, seconds.
+    /// How long a translation is remembered, seconds.
     #[serde(default)]
     pub default_ttl: Option<f64>,
+    /// How long the result of a task that may be reused is kept, seconds.
+    #[serde(default)]
+    pub task_ttl: Option<f64>,
 }
 
 /// `master_orchestrator.intake`.
@@ -239,6 +242,9 @@ pub struct AgentConfig {
     #[serde(default)]
     #[schemars(with = "Option<DurationForms>")]
     pub timeout: Option<Duration>,
+    /// A text that is changed whenever results that were kept will not do any more.
+    #[serde(default)]
+    pub version: Option<String>,
     /// What it is for, in a sentence.
     #[serde(default)]
     pub description: Option<String>,

@@ -22,7 +22,7 @@ master_orchestrator:
       max_memory_per_task_gb: 16
   telemetry: {enabled: true, service_name: "master-orchestrator", service_version: "1.0.0", otlp_endpoint: "http://localhost:4318/v1/traces"}
   sla: {task_max_seconds: 600, workflow_max_seconds: 3600, check_interval_seconds: 30}
-  cache: {redis_url: "redis://localhost:6379", default_ttl: 3600}
+  cache: {redis_url: "redis://localhost:6379", default_ttl: 3600, task_ttl: 86400}
 "#;
 
 #[test]
@@ -55,6 +55,7 @@ fn the_full_block_loads_and_every_key_takes_effect() {
     let cache = Cache {
         redis_url: Some("redis://localhost:6379".to_owned()),
         default_ttl_ms: 3_600_000,
+        task_ttl_ms: 86_400_000,
     };
     assert_eq!(settings.cache, cache);
     let other = FULL.replace("max_concurrent_gpu_tasks: 2", "max_concurrent_gpu_tasks: 3");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
 use orchestrator_core::policy::{Choice, HoldReason};
-use orchestrator_core::run::{Failure, SkipReason};
+use orchestrator_core::run::{Failure, Lookup, SkipReason};
 use orchestrator_core::time::Timestamp;
 
 /// A stretch of time with one meaning.
@@ -114,6 +114,8 @@ pub enum Outcome {
     Over,
     /// Well.
     Success,
+    /// Well, with a result that was kept.
+    Reused(Arc<Lookup>),
     /// Badly.
     Failed(Option<Arc<Failure>>),
     /// The task was not to run.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::{Choice, Verdict};
-use orchestrator_core::run::{RunState, SkipReason, Submission};
+use orchestrator_core::run::{Found, RunState, SkipReason, Submission};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::{Task, Workflow};
 
@@ -278,7 +278,7 @@ impl RunTrace {
             Phase::Attempt | Phase::Held(_) => true,
             Phase::Task => matches!(
                 interval.outcome,
-                Outcome::Skipped(SkipReason::Denied { .. }) | Outcome::Failed(_)
+                Outcome::Skipped(SkipReason::Denied { .. }) | Outcome::Failed(_) | Outcome::Reused(_)
             ),
             _ => false,
         };
@@ -319,7 +319,7 @@ impl RunTrace {
 
 fn tell_outcome(span: &mut Span, interval: &Interval) {
     let status = match &interval.outcome {
-        Outcome::Success => "SUCCESS",
+        Outcome::Success | Outcome::Reused(_) => "SUCCESS",
         Outcome::Failed(_) => "FAILED",
         Outcome::Skipped(_) => "SKIPPED",
         Outcome::Cancelled => "CANCELLED",
@@ -327,6 +327,15 @@ fn tell_outcome(span: &mut Span, interval: &Interval) {
         Outcome::Over | Outcome::Open => "RUNNING",
     };
     span.attributes.push(("task.status", fixed(status)));
+    if let Outcome::Reused(lookup) = &interval.outcome
+        && let Found::Kept(origin) = &lookup.found
+    {
+        span.attributes.extend([
+            ("task.cached", Value::from(true)),
+            ("task.cached.run_id", origin.run.to_string().into()),
+            ("task.cached.task_id", origin.task.clone().into()),
+        ]);
+    }
     if let Outcome::Failed(failure) = &interval.outcome {
         let failure = failure.as_deref();
         let class = failure.map_or("error", |failure| failure.class.as_str());

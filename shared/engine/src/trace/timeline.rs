@@ -119,6 +119,11 @@ impl Timeline {
                 self.end_attempt(node, Outcome::Success, now);
                 self.end_task(node, Outcome::Success, now);
             }
+            Event::TaskReused { choice, lookup, .. } => {
+                self.track(node).choice = Some(*choice);
+                self.leave(node, now);
+                self.end_task(node, Outcome::Reused(Arc::clone(lookup)), now);
+            }
             Event::AttemptFailed { failure, .. } => {
                 self.end_attempt(node, Outcome::Failed(Some(Arc::clone(failure))), now);
                 self.track(node).enter(State::RetryWait, at);

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::at::At;
 use super::checkpoint;
 use super::replay::Step;
+use super::reuse::{self, CacheView};
 use super::rollback;
 use super::task::{ErrorView, OUTPUT_IN_LIST_MAX, ProgressView, hold_name, pool_list, size_of, skip_text};
 
@@ -99,6 +100,7 @@ pub fn name(event: &Event) -> &'static str {
         Event::TaskReady { .. } => "TASK_READY",
         Event::TaskExpanded { .. } => "TASK_EXPANDED",
         Event::TaskQueued { .. } => "TASK_QUEUED",
+        Event::TaskReused { .. } => "TASK_REUSED",
         Event::TaskHeld { .. } => "TASK_HELD",
         Event::TaskApproved { .. } => "TASK_APPROVED",
         Event::TaskStarted { .. } => "TASK_STARTED",
@@ -192,6 +194,7 @@ fn describe_task(event: &Event, state: &RunState) -> (String, Value) {
             attempt,
             choice,
             usage,
+            lookup,
         } => {
             let chosen = &state.choices[*choice as usize];
             let overrides = &chosen.overrides;
@@ -200,7 +203,7 @@ fn describe_task(event: &Event, state: &RunState) -> (String, Value) {
                 "attempt {attempt} on {class}, priority {}, {} GB",
                 overrides.priority, overrides.memory_gb
             );
-            let data = json!({
+            let mut data = json!({
                 "epoch": state.node(*node).epoch,
                 "attempt": attempt,
                 "choice": choice,
@@ -208,7 +211,20 @@ fn describe_task(event: &Event, state: &RunState) -> (String, Value) {
                 "priority": overrides.priority,
                 "usage": usage,
             });
-            (text, data)
+            let Some(lookup) = lookup else { return (text, data) };
+            data["cache"] = json!(CacheView::of_lookup(lookup));
+            (format!("{text}; {}", reuse::text(lookup)), data)
+        }
+        Event::TaskReused {
+            choice,
+            lookup,
+            output,
+            ..
+        } => {
+            let (_, mut data) = succeeded(output.as_deref());
+            data["choice"] = json!(choice);
+            data["cache"] = json!(CacheView::of_lookup(lookup));
+            (reuse::text(lookup), data)
         }
         Event::TaskHeld {
             choice,

@@ -17,6 +17,7 @@ use super::attempts::AttemptView;
 use super::choice::{ChoiceView, DemandView};
 use super::deadline::DeadlineView;
 use super::plan::pools_text;
+use super::reuse;
 use super::task::TaskView;
 use crate::sla::Stall;
 
@@ -171,18 +172,55 @@ impl Explainer<'_> {
             return self.group();
         };
         let reason = choice.reason.trim_end_matches('.');
+        if let Some(reused) = self.reused() {
+            return reused;
+        }
         let answer = format!("'{}' is {}: it {reason}.", self.name(), self.status());
         let mut explained = Explained {
             answer,
             because: self.recorded(),
             ..Explained::default()
         };
+        let lookup = self.state.node(self.node).lookup.as_deref();
+        explained
+            .because
+            .extend(lookup.map(|lookup| format!("Its result may be reused: {}.", reuse::text(lookup))));
         if self.status() == TaskStatus::Success {
             explained
                 .next_steps
                 .push(self.task_command("logs", "what its agent printed"));
         }
         explained
+    }
+
+    /// Answered from the cache.
+    fn reused(&self) -> Option<Explained> {
+        let entry = self.state.node(self.node);
+        let origin = entry.reused()?;
+        let text = entry.lookup.as_deref().map(reuse::text)?;
+        let mut because = vec![
+            "Agent, version, action, parameters, inputs and outputs of upstream tasks are the same."
+                .to_owned(),
+            format!(
+                "No attempt was made; the execution had taken {} ms.",
+                origin.run_ms
+            ),
+        ];
+        because.extend(self.recorded());
+        let task = quoted(&origin.task);
+        Some(Explained {
+            answer: format!(
+                "'{}' is {} without having run: {text}.",
+                self.name(),
+                self.status()
+            ),
+            because,
+            next_steps: vec![
+                format!("orchestrator explain {} {task}  # the execution", origin.run),
+                self.task_command("rerun", "to really do it"),
+            ],
+            ..Explained::default()
+        })
     }
 
     fn group(&self) -> Explained {

@@ -15,6 +15,7 @@ use super::at::At;
 use super::attempts::AttemptView;
 use super::checkpoint::CheckpointView;
 use super::deadline::DeadlineView;
+use super::reuse::CacheView;
 
 /// One task, or one item of a `for_each` task, in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -77,6 +78,9 @@ pub struct TaskView {
     /// Size of an output that was left out; ask for the task alone to get it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_bytes: Option<u64>,
+    /// What became of looking for its result, for tasks whose result may be reused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheView>,
     /// The items of an expanded `for_each` task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<ChildrenView>,
@@ -209,6 +213,7 @@ impl TaskView {
             skipped: entry.skipped.as_ref().map(|reason| skip_text(state, reason)),
             output: entry.output.as_deref().cloned(),
             output_bytes: None,
+            cache: CacheView::of(entry),
             children: ChildrenView::of(state, entry),
         }
     }

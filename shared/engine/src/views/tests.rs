@@ -37,6 +37,7 @@ impl Given {
             priority: None,
             trace: Default::default(),
             needs_admission: false,
+            is_fresh: false,
             sla: Default::default(),
         };
         let (state, _) = run::submit(workflow, Arc::new(submission), NOW);
@@ -68,6 +69,8 @@ impl Given {
             choice,
             lease: Some(lease),
             usage: vec![3],
+            lookup: None,
+            output: None,
         };
         run::decide(&mut self.state, Command::Answer(vec![answer]), NOW).unwrap();
         self

@@ -60,6 +60,9 @@ pub struct TaskTraceView {
     pub is_critical: bool,
     /// Attempts over all epochs.
     pub attempts: u32,
+    /// Whether its result was kept from another execution, so that no attempt was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cached: bool,
     /// When nothing upstream was open any more.
     pub start: At,
     /// When it ended, or now.
@@ -120,6 +123,7 @@ impl TraceView {
             status: state.node(*node).status,
             is_critical: path.contains(node),
             attempts: state.node(*node).attempts_total,
+            is_cached: state.node(*node).reused().is_some(),
             start: At(row.start),
             end: At(row.end),
             phases: row.phases.clone(),
@@ -222,7 +226,7 @@ impl Rows {
 
 fn view(interval: &Interval, phase: &str) -> PhaseView {
     let (outcome, failure) = match &interval.outcome {
-        Outcome::Success => (Some("success"), None),
+        Outcome::Success | Outcome::Reused(_) => (Some("success"), None),
         Outcome::Failed(failure) => (
             Some("failed"),
             failure.as_ref().map(|failure| failure.message.clone()),

@@ -13,6 +13,20 @@ use super::Shared;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryCache(Shared<BTreeMap<String, (Vec<u8>, Timestamp)>>);
 
+impl MemoryCache {
+    /// Number of values, whether expired or not.
+    pub fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Puts other bytes in place of every value.
+    pub fn overwrite(&self, bytes: &[u8]) {
+        for (value, _) in self.0.lock().values_mut() {
+            *value = bytes.to_vec();
+        }
+    }
+}
+
 impl Cache for MemoryCache {
     async fn get(&self, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, HostError> {
         let entries = self.0.lock();

@@ -3,7 +3,7 @@
 use orchestrator_core::ids::AttemptKey;
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::Compute;
-use orchestrator_engine::ports::compute::Dispatch;
+use orchestrator_engine::ports::compute::{AgentVersion, Dispatch};
 
 use super::Shared;
 
@@ -15,12 +15,18 @@ pub struct MemoryCompute(Shared<Calls>);
 struct Calls {
     dispatched: Vec<Dispatch>,
     stopped: Vec<AttemptKey>,
+    version: AgentVersion,
 }
 
 impl MemoryCompute {
     /// Dispatches since the last call.
     pub fn take_dispatched(&self) -> Vec<Dispatch> {
         std::mem::take(&mut self.0.lock().dispatched)
+    }
+
+    /// Changes every agent.
+    pub fn set_version(&self, version: AgentVersion) {
+        self.0.lock().version = version;
     }
 
     /// Stops since the last call.
@@ -33,6 +39,10 @@ impl Compute for MemoryCompute {
     async fn dispatch(&self, attempts: Vec<Dispatch>) -> Result<(), HostError> {
         self.0.lock().dispatched.extend(attempts);
         Ok(())
+    }
+
+    fn version_of(&self, _agent: &str) -> AgentVersion {
+        self.0.lock().version
     }
 
     async fn stop(&self, attempts: Vec<AttemptKey>) -> Result<(), HostError> {

@@ -3,7 +3,8 @@
 use orchestrator_engine::ports::Ports;
 
 use super::{
-    MemoryCompute, MemoryEventBus, MemoryJournal, MemoryMessages, MemoryPools, MemorySessions, SimulatedClock,
+    MemoryCache, MemoryCompute, MemoryEventBus, MemoryJournal, MemoryMessages, MemoryPools, MemorySessions,
+    SimulatedClock,
 };
 use crate::faults::{Faulty, NoFaults};
 
@@ -22,6 +23,8 @@ pub struct MemoryPorts<F = NoFaults, C = MemoryCompute> {
     pub event_bus: Faulty<MemoryEventBus, F>,
     /// The time.
     pub clock: SimulatedClock,
+    /// Kept results.
+    pub cache: Faulty<MemoryCache, F>,
     /// Loaded runs.
     pub sessions: MemorySessions,
 }
@@ -35,6 +38,7 @@ impl<F: Clone, C> MemoryPorts<F, C> {
             pools: Faulty::new(MemoryPools::default(), faults),
             compute: Faulty::new(compute, faults),
             event_bus: Faulty::new(MemoryEventBus::default(), faults),
+            cache: Faulty::new(MemoryCache::default(), faults),
             clock,
             sessions: MemorySessions::none(),
         }
@@ -54,6 +58,7 @@ where
     type EventBus = Faulty<MemoryEventBus, F>;
     type Clock = SimulatedClock;
     type SessionCache = MemorySessions;
+    type Cache = Faulty<MemoryCache, F>;
 
     fn journal(&self) -> &Self::Journal {
         &self.journal
@@ -85,5 +90,9 @@ where
 
     fn session_cache(&self) -> &Self::SessionCache {
         &self.sessions
+    }
+
+    fn cache(&self) -> &Self::Cache {
+        &self.cache
     }
 }

@@ -12,7 +12,7 @@ use orchestrator_core::run::{
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::error::HostError;
 use orchestrator_engine::ports::Compute;
-use orchestrator_engine::ports::compute::Dispatch;
+use orchestrator_engine::ports::compute::{AgentVersion, Dispatch};
 use serde_json::{Value, json};
 
 use super::swarm::Swarm;
@@ -87,6 +87,10 @@ impl Compute for Agents {
             });
         }
         Ok(())
+    }
+
+    fn version_of(&self, _agent: &str) -> AgentVersion {
+        AgentVersion::default()
     }
 
     async fn stop(&self, attempts: Vec<AttemptKey>) -> Result<(), HostError> {

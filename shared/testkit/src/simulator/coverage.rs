@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use orchestrator_core::policy::HoldReason;
-use orchestrator_core::run::Event;
+use orchestrator_core::run::{Event, Found};
 use orchestrator_core::sla::{DeadlineKind, OnBreach};
 
 /// Counts by name.
@@ -102,10 +102,16 @@ pub const EXPECTED: &[&str] = &[
     "event TaskProgressed",
     "event TaskQueued",
     "event TaskReady",
+    "event TaskReused",
     "event TaskReset",
     "event TaskSkipped",
     "event TaskStarted",
     "event TaskSucceeded",
+    "found hit",
+    "found miss",
+    "found taken_back",
+    "found unreachable",
+    "found unwanted",
     "held Approval",
     "held Denied",
     "held Policy",
@@ -155,6 +161,17 @@ pub(super) fn action_name(action: OnBreach) -> &'static str {
     }
 }
 
+/// What became of looking for a kept result counts as.
+pub(super) fn found_name(found: &Found) -> &'static str {
+    match found {
+        Found::Kept(_) => "found hit",
+        Found::Nothing => "found miss",
+        Found::Unwanted => "found unwanted",
+        Found::TakenBack => "found taken_back",
+        Found::Unreachable => "found unreachable",
+    }
+}
+
 /// What a hold counts as.
 pub(super) fn held_name(hold: HoldReason) -> &'static str {
     match hold {
@@ -183,6 +200,7 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::TaskExpanded { .. } => "event TaskExpanded",
         Event::ChoiceMade { .. } => "event ChoiceMade",
         Event::TaskQueued { .. } => "event TaskQueued",
+        Event::TaskReused { .. } => "event TaskReused",
         Event::TaskHeld { .. } => "event TaskHeld",
         Event::TaskApproved { .. } => "event TaskApproved",
         Event::TaskStarted { .. } => "event TaskStarted",

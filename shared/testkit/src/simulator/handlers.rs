@@ -82,6 +82,7 @@ impl World {
             priority: job.priority,
             trace: Default::default(),
             needs_admission: job.needs_admission,
+            is_fresh: job.is_fresh,
         };
         let engine = Rc::clone(&self.engine);
         let future = Box::pin(async move { engine.submit(request).await });

@@ -70,6 +70,7 @@ impl Mirror {
             Event::TaskReady { .. }
                 | Event::TaskExpanded { .. }
                 | Event::TaskQueued { .. }
+                | Event::TaskReused { .. }
                 | Event::TaskSkipped { .. }
         );
         if moves && event.node().is_some_and(|node| state.waits_for_rollback(node)) {
@@ -101,6 +102,18 @@ impl Mirror {
                 }
                 if state.status != RunStatus::Running {
                     return breaks("PAUSED");
+                }
+            }
+            Event::TaskReused { node, choice, .. } => {
+                let chosen = state.choices.get(*choice as usize);
+                let allows = chosen.is_some_and(|choice| choice.verdict == Verdict::Allow);
+                let entry = state.node(*node);
+                let waits = matches!(entry.status, TaskStatus::Ready | TaskStatus::Held);
+                if !allows || !waits || state.status != RunStatus::Running {
+                    return breaks("CACHE-1 (it was not allowed)");
+                }
+                if !self.successes.insert((*node, entry.epoch)) {
+                    return breaks("ONCE");
                 }
             }
             Event::TaskReady { node } => {

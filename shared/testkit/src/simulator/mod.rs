@@ -23,6 +23,7 @@ mod mirror;
 mod operators;
 pub mod oracle;
 pub mod ports;
+mod results;
 mod rollbacks;
 mod steps;
 pub mod swarm;

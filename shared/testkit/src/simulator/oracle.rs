@@ -13,6 +13,7 @@ use orchestrator_engine::record;
 
 use super::coverage::{Coverage, action_name, breach_name, held_name, name_of};
 use super::mirror::{Mirror, live_demands};
+use super::results::Results;
 use super::rollbacks::Applied;
 use crate::memory::{MemoryJournal, MemoryPools, MemorySessions};
 
@@ -25,6 +26,8 @@ pub struct Oracle {
     definitions: BTreeMap<RunId, Arc<Workflow>>,
     /// How agents really ended.
     succeeded: BTreeSet<AttemptKey>,
+    /// What executions gave, by run, task, epoch and attempt; with their client and the key of the result.
+    results: Results,
     coverage: Coverage,
 }
 
@@ -37,6 +40,7 @@ impl Oracle {
             runs: BTreeMap::new(),
             definitions: BTreeMap::new(),
             succeeded: BTreeSet::new(),
+            results: Results::default(),
             coverage: Coverage::default(),
         }
     }
@@ -129,6 +133,9 @@ impl Oracle {
             .get_mut(&run)
             .ok_or("an event of a run that was not submitted")?;
         mirror.check(event, at, &self.succeeded)?;
+        if let Some(found) = self.results.check(&mirror.state, event)? {
+            self.coverage.hit(found);
+        }
         if let Event::RolledBack { rollback } = event {
             mirror.applied = Some(Applied::begin(&mirror.state, rollback, &mut self.coverage)?);
         }

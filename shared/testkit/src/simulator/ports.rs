@@ -111,16 +111,21 @@ impl SimulatedFaults {
             coverage,
             ..
         } = &mut *self.0.borrow_mut();
-        let is_journal = matches!(call, Call::Load | Call::Blob | Call::Append);
-        if *composition == Composition::Embedded && !is_journal {
+        let is_on_disk = matches!(
+            call,
+            Call::Load | Call::Blob | Call::Append | Call::CacheGet | Call::CachePut | Call::CacheRemove
+        );
+        if *composition == Composition::Embedded && !is_on_disk {
             return Fate::Pass; // Everything but the disk is in memory.
         }
         if random.chance(swarm.refuse) {
             coverage.hit("call refused");
             return Fate::Refuse;
         }
-        if !matches!(call, Call::Load | Call::Blob | Call::Usage | Call::Index)
-            && random.chance(swarm.lose_answer)
+        if !matches!(
+            call,
+            Call::Load | Call::Blob | Call::Usage | Call::Index | Call::CacheGet
+        ) && random.chance(swarm.lose_answer)
         {
             let is_carried_out = random.chance(500);
             if call == Call::Append && is_carried_out {

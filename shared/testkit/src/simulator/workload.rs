@@ -29,15 +29,26 @@ pub struct Job {
     pub needs_admission: bool,
     /// Priority of the run.
     pub priority: Option<u8>,
+    /// Whether it wants everything done.
+    pub is_fresh: bool,
 }
 
-/// A job drawn from `random`.
+/// Whether the tasks of a seed may be reused. Not drawn, so that it shifts nothing else.
+fn reuses(seed: u64) -> bool {
+    seed % 3 != 1
+}
+
+/// The job of a client, drawn from `random`.
 ///
 /// # Panics
 /// When the generated document is not valid: the generator is wrong.
-pub fn job(random: &mut Random, has_deadlines: bool) -> Job {
+pub fn job(random: &mut Random, seed: u64, client: u64) -> Job {
     let mut document = document(random);
-    if has_deadlines {
+    if reuses(seed) {
+        let tasks = document["tasks"].as_array_mut().into_iter().flatten();
+        tasks.for_each(|task| task["cache"] = json!(true));
+    }
+    if has_deadlines(seed) {
         deadlines::add_to(&mut document);
     }
     let text = document.to_string();
@@ -52,6 +63,7 @@ pub fn job(random: &mut Random, has_deadlines: bool) -> Job {
         priority: random
             .chance(300)
             .then(|| u8::try_from(random.range(1, 10)).unwrap_or(5)),
+        is_fresh: (seed + client).is_multiple_of(7),
     }
 }
 

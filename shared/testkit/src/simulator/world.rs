@@ -117,6 +117,7 @@ impl World {
             decisions_max: usize::try_from(random.range(1, 6)).unwrap_or(1),
             ageing_ms: 10_000,
             sla: workload::default_deadlines(seed),
+            results_kept_ms: 600_000,
         };
         let clients: Vec<Client> = (0..random.range(1, 4))
             .map(|index| Client {
@@ -124,7 +125,7 @@ impl World {
                     u64::try_from(START.0).unwrap_or(0) + index,
                     u128::from(random.bits()),
                 ),
-                job: workload::job(&mut random, workload::has_deadlines(seed)),
+                job: workload::job(&mut random, seed, index),
                 is_submitting: false,
                 at: random.below(5_000),
             })

@@ -127,6 +127,7 @@ pub fn request(process: &Process, tasks: &Value) -> Request {
             ..Carrier::default()
         },
         needs_admission: false,
+        is_fresh: false,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::policy::{Choice, HoldReason, Verdict};
 use crate::pool::LeaseAnswer;
 use crate::run::command::Answer;
 use crate::run::event::{Event, Failure, FailureClass, SkipReason};
+use crate::run::reuse::Lookup;
 use crate::run::status::{RunStatus, TaskStatus};
 use crate::run::turn::Turn;
 use crate::time::Timestamp;
@@ -34,12 +35,24 @@ impl Turn<'_> {
             choice,
             lease,
             usage,
+            lookup,
+            output,
             ..
         } = answer;
         let index = self.intern(without_due_time(&choice));
         match (&choice.verdict, lease) {
-            (Verdict::Allow, Some(LeaseAnswer::Taken)) => self.queue(node, index, usage),
-            (Verdict::Allow, None) if choice.pools.is_empty() => self.queue(node, index, usage),
+            (Verdict::Allow, _) if lookup.as_ref().is_some_and(|lookup| lookup.is_hit()) => {
+                let lookup = lookup.expect("just looked at");
+                self.emit(Event::TaskReused {
+                    node,
+                    choice: index,
+                    lookup,
+                    output,
+                });
+                self.cascade_from(node);
+            }
+            (Verdict::Allow, Some(LeaseAnswer::Taken)) => self.queue(node, index, usage, lookup),
+            (Verdict::Allow, None) if choice.pools.is_empty() => self.queue(node, index, usage, lookup),
             (Verdict::Allow, Some(LeaseAnswer::Waiting { full })) => {
                 self.hold(node, index, HoldReason::Pool, None, full);
             }
@@ -70,13 +83,14 @@ impl Turn<'_> {
         u32::try_from(index).expect("a run makes fewer choices than it has nodes times attempts")
     }
 
-    fn queue(&mut self, node: NodeIx, choice: u32, usage: Vec<u32>) {
+    fn queue(&mut self, node: NodeIx, choice: u32, usage: Vec<u32>, lookup: Option<Arc<Lookup>>) {
         let attempt = self.state.node(node).attempt + 1;
         self.emit(Event::TaskQueued {
             node,
             attempt,
             choice,
             usage,
+            lookup,
         });
     }
 

@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use super::command::Command;
 use super::effect::Effect;
-use super::event::{Event, Submission};
+use super::event::Event;
 use super::rejection::Rejection;
 use super::state::RunState;
+use super::submission::Submission;
 use super::turn::{Outcome, Turn};
 use crate::time::Timestamp;
 use crate::workflow::Workflow;

@@ -23,8 +23,8 @@ use crate::ids::NodeIx;
 use crate::time::Timestamp;
 use crate::workflow::{Compensation, OnDenied, ResourceSpec, RetrySpec, SlaSpec, Task, Template, Trigger};
 
-pub(super) use plan::resumed;
 pub use plan::{Plan, PlannedAttempt, PlannedCompensation, PlannedTask, ResumedTask, Why, plan};
+pub(super) use plan::{parts_of, resumed};
 pub use token::{PlanToken, PlanTokenError};
 
 /// What is to be taken back.

@@ -270,14 +270,15 @@ fn planned_task(
         checkpoint: entry.checkpoint.clone().filter(|_| !request.fresh),
         drops_checkpoint: request.fresh && entry.checkpoint.is_some(),
         output_bytes: entry.output.as_deref().map(size_of),
-        drops_cached: state.workflow.task(node).cache && entry.status == TaskStatus::Success,
+        drops_cached: state.workflow.task(node).cache
+            && parts().any(|part| state.node(part).status == TaskStatus::Success),
         items: entry.group.map_or(0, |group| group.count),
         redo_ms: parts().map(|part| run_time(state.node(part))).sum(),
     }
 }
 
 /// The nodes that do the work of a task: its items, or itself.
-pub(super) fn parts_of(entry: &Node, node: NodeIx) -> impl DoubleEndedIterator<Item = NodeIx> {
+pub(in crate::run) fn parts_of(entry: &Node, node: NodeIx) -> impl DoubleEndedIterator<Item = NodeIx> {
     let itself = entry.group.is_none().then_some(node);
     let items = entry.group.into_iter().flat_map(|group| group.children());
     itself.into_iter().chain(items)
@@ -292,8 +293,11 @@ fn attempt_of(state: &RunState, node: NodeIx) -> PlannedAttempt {
     }
 }
 
-/// How long the attempt that succeeded has run.
+/// How long the attempt that succeeded has run, wherever it did.
 fn run_time(entry: &Node) -> u64 {
+    if let Some(origin) = entry.reused() {
+        return origin.run_ms;
+    }
     match (entry.status, entry.started_at, entry.finished_at) {
         (TaskStatus::Success, Some(started), Some(finished)) => finished.millis_since(started),
         _ => 0,

@@ -11,6 +11,7 @@ mod holds;
 mod operator;
 mod reports;
 mod retries;
+mod reuse;
 mod rollback;
 mod script;
 mod table;

@@ -54,6 +54,7 @@ impl Script {
             priority: None,
             trace: Default::default(),
             needs_admission,
+            is_fresh: false,
             sla,
         };
         let now = Timestamp(1_000);
@@ -165,6 +166,8 @@ impl Script {
             Effect::Dispatch(attempt) => format!("dispatch {}", key(attempt)),
             Effect::Stop(attempt) => format!("stop {}", key(attempt)),
             Effect::Release(attempt) => format!("release {}", key(attempt)),
+            Effect::Keep(attempt) => format!("keep {}", key(attempt)),
+            Effect::Forget(result) => format!("forget {}", result.0[0]),
         };
         self.last.effects.iter().map(show).collect()
     }
@@ -214,6 +217,8 @@ impl Script {
             choice: Arc::new(choice),
             lease,
             usage: Vec::new(),
+            lookup: None,
+            output: None,
         }])
     }
 

@@ -62,11 +62,12 @@ fn in_status(status: TaskStatus) -> Script {
 type Stimulus = (&'static str, fn(&Script) -> Command);
 
 /// Everything that can be said to a run about its task `t`.
-const STIMULI: [Stimulus; 23] = [
+const STIMULI: [Stimulus; 24] = [
     ("allow", |run| run.answer_of("t", allowed(), None)),
     ("slot", |run| {
         run.answer_of("t", pooled(), Some(LeaseAnswer::Taken))
     }),
+    ("kept", |run| run.hit_of("t", 1)),
     ("full", |run| run.answer_of("t", pooled(), waiting())),
     ("hold", |run| {
         run.answer_of("t", held(HoldReason::Window, None), None)
@@ -129,10 +130,10 @@ fn report(run: &Script, kind: ReportKind) -> Command {
 /// Which stimuli change which states, and to what. Everything not listed leaves the state as it is or is refused.
 const TABLE: &str = "
 PENDING     cancel=CANCELLED
-READY       allow=QUEUED slot=QUEUED full=HELD hold=HELD deny-skip=SKIPPED deny-fail=FAILED deny-hold=HELD \
+READY       allow=QUEUED slot=QUEUED kept=SUCCESS full=HELD hold=HELD deny-skip=SKIPPED deny-fail=FAILED deny-hold=HELD \
             cancel=CANCELLED rerun=READY rerun-up=PENDING \
             rollback=READY rollback-up=PENDING
-HELD        allow=QUEUED slot=QUEUED full=HELD hold=HELD deny-skip=SKIPPED deny-fail=FAILED deny-hold=HELD \
+HELD        allow=QUEUED slot=QUEUED kept=SUCCESS full=HELD hold=HELD deny-skip=SKIPPED deny-fail=FAILED deny-hold=HELD \
             tick=READY cancel=CANCELLED rerun=READY rerun-up=PENDING \
             rollback=READY rollback-up=PENDING approve=READY reject=FAILED
 QUEUED      started=RUNNING progress=RUNNING success=SUCCESS transient=RETRY_WAIT permanent=FAILED \

@@ -1,24 +1,25 @@
-//! The persisted form of events: what is written is read back, and what was written before is still read.
+//! Events of every kind, drawn by chance.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use orchestrator_core::ids::{NodeIx, RunId};
 use orchestrator_core::policy::{Choice, HoldReason, Overrides, PoolDemand, RetryRule, Verdict};
 use orchestrator_core::run::rollback::{PlanToken, Request, RolledBack, Target};
-use orchestrator_core::run::{Carrier, Event, Failure, FailureClass, Progress, SkipReason, Submission};
+use orchestrator_core::run::{
+    Carrier, Event, Failure, FailureClass, Found, Lookup, Origin, Progress, ResultKey, SkipReason, Submission,
+};
 use orchestrator_core::sla::{AlertKey, DeadlineKind, Lateness, OnBreach, SlaSpec};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::{OnDenied, ResourceClass};
-use orchestrator_engine::record;
 use orchestrator_testkit::random::Random;
 use serde_json::{Value, json};
 
-const AT: Timestamp = Timestamp(1_767_656_400_000);
+/// The time of their records.
+pub const AT: Timestamp = Timestamp(1_767_656_400_000);
 
 /// Kinds of event that [`event`] makes.
-const KINDS: u64 = 38;
+pub const KINDS: u64 = 41;
 
 fn text(random: &mut Random) -> String {
     (*random.pick(&["", "me", "ünïcödé 🐧", "a \"quoted\" line\nand another", "x"])).to_owned()
@@ -117,6 +118,7 @@ fn submission(random: &mut Random) -> Submission {
             ..Carrier::default()
         },
         needs_admission: random.chance(500),
+        is_fresh: false,
         sla: SlaSpec::default(),
     }
 }
@@ -141,7 +143,7 @@ fn rolled_back(random: &mut Random) -> RolledBack {
     }
 }
 
-fn event(kind: u64, random: &mut Random) -> Event {
+pub fn event(kind: u64, random: &mut Random) -> Event {
     let node = NodeIx(small(random));
     let by = text(random);
     match kind {
@@ -175,6 +177,7 @@ fn event(kind: u64, random: &mut Random) -> Event {
                 attempt: small(random),
                 choice: small(random),
                 usage,
+                lookup: None,
             }
         }
         13 => {
@@ -265,6 +268,23 @@ fn event(kind: u64, random: &mut Random) -> Event {
             },
             ..submission(random)
         })),
+        38 => Event::RunSubmitted(Arc::new(Submission {
+            is_fresh: true,
+            ..submission(random)
+        })),
+        39 => Event::TaskQueued {
+            node,
+            attempt: small(random),
+            choice: small(random),
+            usage: Vec::new(),
+            lookup: Some(lookup(random)),
+        },
+        40 => Event::TaskReused {
+            node,
+            choice: small(random),
+            lookup: lookup(random),
+            output: random.chance(700).then(|| Arc::new(value(random, 3))),
+        },
         30 => Event::SlaWarned {
             key: alert_key(random),
             max_ms: random.bits(),
@@ -293,6 +313,26 @@ fn event(kind: u64, random: &mut Random) -> Event {
     }
 }
 
+fn lookup(random: &mut Random) -> Arc<Lookup> {
+    let origin = Origin {
+        run: RunId::from_parts(1, u128::from(random.bits())),
+        task: text(random),
+        epoch: small(random),
+        attempt: small(random),
+        at: Timestamp(AT.0 - i64::from(small(random))),
+        run_ms: random.bits(),
+    };
+    let found = match random.below(5) {
+        0 => Found::Nothing,
+        1 => Found::Unwanted,
+        2 => Found::TakenBack,
+        3 => Found::Unreachable,
+        _ => Found::Kept(origin),
+    };
+    let key = ResultKey([u8::try_from(random.below(256)).unwrap_or(0); 32]);
+    Arc::new(Lookup { key, found })
+}
+
 fn alert_key(random: &mut Random) -> AlertKey {
     AlertKey {
         node: random.chance(700).then_some(NodeIx(small(random))),
@@ -311,76 +351,5 @@ fn sla(random: &mut Random) -> SlaSpec {
         warn_percent: random.chance(500).then_some(80),
         on_breach: random.chance(500).then(|| *random.pick(&OnBreach::ALL)),
         on_workflow_breach: random.chance(500).then_some(OnBreach::Cancel),
-    }
-}
-
-#[test]
-fn what_is_written_is_read_back() {
-    for seed in 0..3_000 {
-        let mut random = Random::new(seed);
-        let kinds: Vec<u64> = (0..random.below(8)).map(|_| random.below(KINDS)).collect();
-        let events: Vec<Event> = kinds.into_iter().map(|kind| event(kind, &mut random)).collect();
-        let read = record::decode(&record::encode(AT, &events));
-        assert_eq!(read, Ok((AT, events)), "seed {seed}");
-    }
-}
-
-#[test]
-fn damaged_records_are_refused_and_nothing_else_happens() {
-    for seed in 0..3_000 {
-        let mut random = Random::new(seed);
-        let kind = random.below(KINDS);
-        let mut record = record::encode(AT, &[event(kind, &mut random)]);
-        match random.below(3) {
-            0 => record.truncate(random.index(record.len())),
-            1 => {
-                let index = random.index(record.len());
-                record[index] ^= u8::try_from(random.range(1, 255)).unwrap_or(1);
-            }
-            _ => {
-                record = (0..random.below(40))
-                    .map(|_| random.bits().to_le_bytes()[0])
-                    .collect()
-            }
-        }
-        // Whatever comes out, it comes out: no panic, no endless allocation.
-        let _ = record::decode(&record);
-    }
-    assert!(matches!(
-        record::decode(&[0x83, 0x18, 99, 0, 0x80]),
-        Err(record::Error::Newer(99))
-    ));
-}
-
-/// One record of each kind of event, drawn from its number.
-fn samples() -> Vec<(u64, Vec<Event>)> {
-    (0..KINDS)
-        .map(|kind| (kind, vec![event(kind, &mut Random::new(kind))]))
-        .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Records written by version 1, which every later version must read. A change of this file is a change of what is stored
-/// on people's disks: add a version and an upcast instead.
-#[test]
-fn records_of_version_1_are_still_read() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/journals/version-1.hex");
-    let stored = std::fs::read_to_string(&path).unwrap_or_default();
-    let written: String = samples()
-        .iter()
-        .map(|(kind, events)| format!("{kind} {}\n", hex(&record::encode(AT, events))))
-        .collect();
-    assert_eq!(
-        stored, written,
-        "left: the stored records; right: what this program writes"
-    );
-    for (line, (_, events)) in stored.lines().zip(samples()) {
-        let digits = line.split_once(' ').map_or("", |(_, digits)| digits);
-        let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal digits");
-        let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
-        assert_eq!(record::decode(&bytes), Ok((AT, events)), "{line}");
     }
 }
