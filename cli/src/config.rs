@@ -196,8 +196,15 @@ fn webhook(webhook: Option<&settings::Webhook>, base_dir: &Path) -> Result<Optio
 
 /// Who translates, with the key of the endpoint.
 fn translator(kind: &TranslatorKind, base_dir: &Path) -> Result<AnyTranslator, Failure> {
-    let TranslatorKind::OpenAi(openai) = kind else {
-        return Ok(AnyTranslator::Offline);
+    let openai = match kind {
+        TranslatorKind::Offline => return Ok(AnyTranslator::Offline),
+        TranslatorKind::OpenAi(openai) => openai,
+        TranslatorKind::Bedrock(_) => {
+            return Err(Failure::usage(
+                "translation.translator: 'bedrock' works on AWS only, where a function of its own calls the model (use \
+                 'offline', or 'openai' with an endpoint that speaks chat completions)",
+            ));
+        }
     };
     let keys = (
         "translation.openai.api_key_env",

@@ -1,17 +1,20 @@
 //! Requests of the HTTP API: the engine's own API, and the console's pages, behind API Gateway.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, Method, Request};
-use orchestrator_aws::backend::AwsBackend;
+use orchestrator_aws::backend::{AwsBackend, Place};
 use orchestrator_aws::messages::send::TRACEPARENT;
+use orchestrator_aws::translations::{self, ApiTranslator};
 use orchestrator_console::{Console, Live};
 use orchestrator_engine::api::response::Answer;
 use orchestrator_engine::api::route::{self, Operation};
 use orchestrator_engine::api::{Access, Code, Problem, handle, response};
 use orchestrator_engine::trace::Context;
+use orchestrator_translate::Translator;
 
 use crate::gateway::{GatewayAnswer, GatewayRequest};
 use crate::identity::Identities;
@@ -20,12 +23,30 @@ use crate::start::Function;
 /// What answers requests.
 #[derive(Debug, Clone)]
 pub struct Api {
-    backend: AwsBackend,
+    backend: AwsBackend<ApiTranslator>,
     identities: Identities,
     /// The operations of this function; `None`: all.
     operations: Option<&'static [Operation]>,
-    /// The pages for browsers, where all operations are.
-    console: Option<Arc<Console>>,
+    /// The pages for browsers, where they are wanted.
+    console: Option<(Arc<Console>, Pages)>,
+}
+
+/// Answers with a page. A function that does not ask for it does not come with it: it is a fifth of the program.
+type Pages = for<'a> fn(
+    &'a Console,
+    &'a AwsBackend<ApiTranslator>,
+    &'a Access,
+    Request<Bytes>,
+) -> Pin<Box<dyn Future<Output = Answer> + 'a>>;
+
+/// The deployment behind the API, with whoever translates.
+pub(crate) fn backend<T: Translator>(function: &Function, translator: T) -> AwsBackend<T> {
+    let place = Place {
+        translations_queue: function.config.translations_queue.clone(),
+        service_name: function.telemetry.service_name.clone(),
+    };
+    let desk = translations::desk(&function.engine, &function.translation, translator);
+    AwsBackend::new(function.engine.clone(), function.intake.clone(), desk, place)
 }
 
 /// What takes runs back: the operations of the rollback function.
@@ -35,16 +56,22 @@ impl Api {
     /// All operations, or only some of them; then there is nothing under the others' paths.
     pub fn new(function: &Function, operations: Option<&'static [Operation]>) -> Api {
         Api {
-            backend: AwsBackend::new(
-                function.engine.clone(),
-                function.intake.clone(),
-                function.telemetry.service_name.clone(),
-            ),
+            backend: backend(function, ApiTranslator::of(&function.translation)),
             identities: Identities::from_env(),
             operations,
-            // API Gateway does not stream: pages ask again.
-            console: operations.is_none().then(|| Arc::new(Console::new(Live::Poll))),
+            console: None,
         }
+    }
+
+    /// With the console's pages.
+    pub fn with_console(mut self) -> Api {
+        // API Gateway does not stream: pages ask again.
+        let console = Arc::new(Console::new(Live::Poll));
+        // On the heap: the futures of all pages, one in the other, are a type too deep for the compiler.
+        self.console = Some((console, |console, backend, access, request| {
+            Box::pin(orchestrator_console::handle(console, backend, access, request))
+        }));
+        self
     }
 
     /// Answers a request. Never fails: whatever goes wrong is an answer too.
@@ -62,25 +89,16 @@ impl Api {
             Err(detail) => response::problem(&Problem::new(Code::Malformed, detail)),
             Ok(request) => self.dispatch(&access, request).await,
         };
+        self.backend.count_translations();
         GatewayAnswer::of(answer)
     }
 
     async fn dispatch(&self, access: &Access, request: Request<Bytes>) -> Answer {
         let (parts, body) = request.into_parts();
-        if let Some(console) = self
-            .console
-            .as_ref()
-            .filter(|_| orchestrator_console::is_for(&parts))
+        if let Some((console, pages)) = &self.console
+            && orchestrator_console::is_for(&parts)
         {
-            let request = Request::from_parts(parts, body);
-            // On the heap: the futures of all pages, one in the other, are a type too deep for the compiler.
-            return Box::pin(orchestrator_console::handle(
-                console,
-                &self.backend,
-                access,
-                request,
-            ))
-            .await;
+            return pages(console, &self.backend, access, Request::from_parts(parts, body)).await;
         }
         match self.refuse(&parts.method, parts.uri.path(), &parts.headers) {
             Some(problem) => response::problem(&problem),

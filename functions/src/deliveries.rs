@@ -196,15 +196,23 @@ fn fail_what_follows(deliveries: &[Delivery], failed: &mut HashSet<usize>) {
     }
 }
 
-/// Failed messages stay invisible for as long as the queue's time-out says, which is made for functions that hang. These
-/// are known to have failed: they come again after a pause that doubles with every delivery.
+/// Has failed messages delivered again after their pauses.
 async fn deliver_again_soon(function: &Function, queue_url: &str, deliveries: &[&Delivery]) {
-    for batch in deliveries.chunks(ENTRIES_MAX) {
-        let entries = batch.iter().enumerate().map(|(id, delivery)| {
+    let pauses = deliveries
+        .iter()
+        .map(|delivery| (delivery.receipt.as_str(), pause_seconds(delivery)));
+    pause(function, queue_url, &pauses.collect::<Vec<_>>()).await;
+}
+
+/// Failed messages stay invisible for as long as the queue's time-out says, which is made for functions that hang. These
+/// are known to have failed: they come again after so many seconds, by their receipts.
+pub(crate) async fn pause(function: &Function, queue_url: &str, receipts: &[(&str, i32)]) {
+    for batch in receipts.chunks(ENTRIES_MAX) {
+        let entries = batch.iter().enumerate().map(|(id, (receipt, seconds))| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(id.to_string())
-                .receipt_handle(&delivery.receipt)
-                .visibility_timeout(pause_seconds(delivery))
+                .receipt_handle(*receipt)
+                .visibility_timeout(*seconds)
                 .build()
                 .expect("an entry has an id and a receipt")
         });
@@ -229,11 +237,15 @@ async fn deliver_again_soon(function: &Function, queue_url: &str, deliveries: &[
 /// What nobody can read is not waited for.
 fn pause_seconds(delivery: &Delivery) -> i32 {
     match delivery.message {
-        Some(_) => 1i32.checked_shl(delivery.receives.clamp(1, 6).unsigned_abs() - 1),
-        None => Some(0),
+        Some(_) => pause_after(delivery.receives),
+        None => 0,
     }
-    .unwrap_or(PAUSE_MAX_SECONDS)
-    .min(PAUSE_MAX_SECONDS)
+}
+
+/// The pause after so many deliveries: it doubles.
+pub(crate) fn pause_after(receives: i32) -> i32 {
+    let doubled = 1i32.checked_shl(receives.clamp(1, 6).unsigned_abs() - 1);
+    doubled.unwrap_or(PAUSE_MAX_SECONDS).min(PAUSE_MAX_SECONDS)
 }
 
 #[cfg(test)]

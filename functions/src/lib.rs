@@ -1,9 +1,10 @@
-//! What the five functions share. Each has a folder beside this one with a `main.rs` that decodes, calls, encodes.
+//! What the six functions share. Each has a folder beside this one with a `main.rs` that decodes, calls, encodes.
 //!
 //! - [`start`]: clients, configuration and engine, once per process
 //! - [`deliveries`]: batches of SQS messages, one turn per run (decision, task_events)
 //! - [`job_changes`]: ends of AWS Batch jobs (task_events)
 //! - [`sweep`]: runs that are due, leases that are left over (sla_sweep)
+//! - [`translations`]: texts that wait to be translated (translator)
 //! - [`api`]: requests of the HTTP API (intake, rollback), with [`gateway`] for their form and [`identity`] for who asks
 //! - [`log`]: JSON lines; [`telemetry`]: spans and metrics; [`metrics`]: lines that become metrics
 //!
@@ -21,3 +22,4 @@ pub mod metrics;
 pub mod start;
 pub mod sweep;
 pub mod telemetry;
+pub mod translations;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use aws_lambda_events::sqs::SqsEvent;
-use orchestrator_aws::messages::wire;
+use orchestrator_aws::messages::{translations, wire};
 use orchestrator_aws::payloads::Reference;
 use orchestrator_engine::api::route;
 use orchestrator_functions::api::TAKING_BACK;
@@ -122,5 +122,21 @@ fn the_sweep_knows_who_calls() {
     for (name, event) in samples("sla_sweep") {
         let is_schedule = name.starts_with("schedule");
         assert_eq!(Cause::of(&event) == Cause::Schedule, is_schedule, "{name}");
+    }
+}
+
+#[test]
+fn texts_are_read_and_poison_is_told_apart() {
+    for (name, event) in samples("translator") {
+        let event: SqsEvent = serde_json::from_value(event).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!event.records.is_empty(), "{name}");
+        for record in event.records {
+            let body = record.body.as_deref().expect("a message has a body");
+            assert_eq!(
+                translations::decode(body).is_err(),
+                name.contains("poison"),
+                "{name}: {body}"
+            );
+        }
     }
 }

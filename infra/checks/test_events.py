@@ -16,11 +16,12 @@ SCHEMAS = {
     "decisions": ("message", "reference"),
     "task-events.fifo": ("message", "agent-report", "reference"),
     "sweeps": ("sweep",),
+    "translations": ("translation",),
     "tasks-training_agent": ("envelope", "reference"),
 }
 
 # Written to be refused.
-POISON = ("this is no message", '{"run_id":"not-a-run","kind":"tick"}')
+POISON = ("this is no message", '{"run_id":"not-a-run","kind":"tick"}', '{"kind":"translate"}')
 
 
 def samples():

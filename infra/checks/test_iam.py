@@ -79,7 +79,7 @@ class IamTest(unittest.TestCase):
         functions = templates.of_type(templates.load("template.yaml"), "AWS::Serverless::Function")
         roles = [json.dumps(function["Properties"]["Role"]) for function in functions.values()]
         self.assertEqual(len(set(roles)), len(functions))
-        self.assertEqual(len(functions), 5)
+        self.assertEqual(len(functions), 6)
 
     def test_maintained_policies_of_aws_are_the_exception(self):
         text = "".join((templates.FOLDER / file).read_text() for file in templates.NAMES)

@@ -43,6 +43,8 @@ pub struct Wanted<'a> {
     pub timeout_seconds: i32,
     /// Seconds until a message of a function that died comes again; 0: as soon as is safe with little to do.
     pub visibility_seconds: u32,
+    /// Where Bedrock is: then there is a translator, with its queue.
+    pub model: Option<&'a str>,
     /// Whether nothing is delivered to the functions: the test calls them itself.
     pub is_manual: bool,
     /// Whether requests of the test are answered by a function of their own, without `environment`: what it puts between the
@@ -58,6 +60,10 @@ pub struct Deployment {
     pub lambda: aws_sdk_lambda::Client,
     /// Dead letters of `decisions` and of `task-events`.
     pub dead_letters: [String; 2],
+    /// Texts for the translator, if there is one.
+    pub translations_queue: String,
+    /// Its dead letters.
+    pub dead_translations: String,
     /// Messages of the sweep to itself.
     pub sweeps_queue: String,
     /// The function that answers requests of the test.
@@ -73,12 +79,16 @@ impl Deployment {
             world,
             lambda,
             dead_letters: Default::default(),
+            translations_queue: String::new(),
+            dead_translations: String::new(),
             sweeps_queue: String::new(),
             api: "intake",
         };
         deployment.create_queues(&wanted).await;
         let environment = deployment.environment(&wanted).await;
-        for name in ["intake", "decision", "task_events", "sla_sweep", "rollback"] {
+        let translator = wanted.model.map(|_| "translator");
+        let all = ["intake", "decision", "task_events", "sla_sweep", "rollback"];
+        for name in all.into_iter().chain(translator) {
             deployment
                 .create_function(name, name, &environment, &wanted)
                 .await;
@@ -96,6 +106,11 @@ impl Deployment {
             deployment.deliver(&config.decisions_queue, "decision").await;
             deployment.deliver(&config.task_events_queue, "task_events").await;
             deployment.deliver(&deployment.sweeps_queue, "sla_sweep").await;
+            if let Some(translator) = translator {
+                deployment
+                    .deliver(&deployment.translations_queue, translator)
+                    .await;
+            }
         }
         deployment
     }
@@ -127,11 +142,21 @@ impl Deployment {
         let created = sqs.create_queue().queue_name("sweeps").send().await;
         let sweeps = created.expect("a queue").queue_url;
         self.sweeps_queue = sweeps.expect("a queue has a URL");
+        if wanted.model.is_some() {
+            let created = sqs.create_queue().queue_name("translations").send().await;
+            let translations = created.expect("a queue").queue_url;
+            self.translations_queue = translations.expect("a queue has a URL");
+        }
         let config = &self.world.config;
-        let queues = [
+        let mut queues = vec![
             (&config.decisions_queue, "decisions-dlq"),
             (&config.task_events_queue, "task-events-dlq.fifo"),
         ];
+        queues.extend(
+            wanted
+                .model
+                .map(|_| (&self.translations_queue, "translations-dlq")),
+        );
         for (index, (queue, name)) in queues.into_iter().enumerate() {
             let mut request = sqs.create_queue().queue_name(name);
             if name.ends_with(".fifo") {
@@ -149,7 +174,10 @@ impl Deployment {
                 .send()
                 .await
                 .expect("a queue with dead letters");
-            self.dead_letters[index] = dead_letters;
+            match self.dead_letters.get_mut(index) {
+                Some(place) => *place = dead_letters,
+                None => self.dead_translations = dead_letters,
+            }
         }
         for agent in wanted.agents {
             let name = format!("tasks-{agent}");
@@ -197,6 +225,10 @@ impl Deployment {
             (env::EVENT_BUS, config.event_bus.clone().expect("a bus")),
             (identity::OPERATORS, OPERATORS.to_owned()),
         ];
+        if let Some(model) = wanted.model {
+            environment.push((env::TRANSLATIONS_QUEUE, self.translations_queue.clone()));
+            environment.push(("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", model.to_owned()));
+        }
         environment.extend(wanted.environment.iter().cloned());
         environment
             .into_iter()
@@ -246,7 +278,7 @@ impl Deployment {
         let request = self.lambda.create_event_source_mapping().function_name(function);
         request
             .event_source_arn(self.arn(queue_url).await)
-            .batch_size(10)
+            .batch_size(if function == "translator" { 1 } else { 10 })
             .function_response_types(FunctionResponseType::ReportBatchItemFailures)
             .send()
             .await
@@ -328,6 +360,7 @@ fn package(function: &str) -> Vec<u8> {
         "task_events" => env!("CARGO_BIN_EXE_task_events"),
         "sla_sweep" => env!("CARGO_BIN_EXE_sla_sweep"),
         "rollback" => env!("CARGO_BIN_EXE_rollback"),
+        "translator" => env!("CARGO_BIN_EXE_translator"),
         other => panic!("there is no function '{other}'"),
     });
     let folder = place::target().expect("a target folder").join("localstack");

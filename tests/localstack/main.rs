@@ -7,11 +7,13 @@
 //! - [`deployment`]: tables, queues, functions and what connects them
 //! - [`agents`]: agents that take tasks from queues
 //! - [`api`]: requests to the function `intake`
+//! - [`bridge`]: the same over a socket, for programs that speak HTTP
 //! - [`proxy`]: what goes wrong between a function and AWS
 //! - [`storm`]: all of it at once, as [`judge`] decides
 
 mod agents;
 mod api;
+mod bridge;
 mod deployment;
 mod judge;
 mod proxy;
@@ -32,3 +34,4 @@ mod sla;
 mod storm;
 mod sweep;
 mod telemetry;
+mod translation;

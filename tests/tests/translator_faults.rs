@@ -13,6 +13,9 @@ use tests::server::{Server, eventually};
 const GOOD: &str = r#"{"status": "workflow", "confidence": 0.9, "workflow": {"name": "w", "tasks":
     [{"id": "train", "agent": "ml_agent", "action": "train_model", "params": {"folds": 5}}]}}"#;
 
+/// Who ask at once.
+const ASKING: usize = 1_000;
+
 /// A server with one agent, whose translator is the model; `more` are further keys of `translation.openai` and of `translation`.
 fn start(folder: &Path, model: &Model, openai: &str, translation: &str) -> Server {
     let configuration = folder.join("orchestrator.yaml");
@@ -113,27 +116,19 @@ fn an_endpoint_that_keeps_failing_is_left_alone_and_the_offline_translator_answe
     );
 }
 
-#[test]
-fn a_thousand_who_ask_the_same_at_once_make_one_call() {
-    const ASKING: usize = 1_000;
-    let folder = tempfile::tempdir().expect("there is a temporary directory");
-    let model = Model::start(|_, _| Said::Slowly(Duration::from_secs(5), GOOD.to_owned()));
-    let server = Arc::new(start(
-        folder.path(),
-        &model,
-        "fallback: false, timeout_s: 60",
-        "max_repairs: 0",
-    ));
+/// How many of a thousand who ask the same at once, each one of the servers, get a plan.
+fn ask_at_once(servers: &[Server]) -> usize {
+    let endpoints = servers.iter().map(|server| server.endpoint.clone()).cycle();
     let together = Arc::new(Barrier::new(ASKING));
-    let asking = (0..ASKING).map(|_| {
-        let (server, together) = (Arc::clone(&server), Arc::clone(&together));
+    let asking = endpoints.take(ASKING).map(|endpoint| {
+        let together = Arc::clone(&together);
         let ask = move || {
             together.wait();
             // So many connections at once are more than the system lets wait; whoever is turned away comes again.
             let body = json!({"natural_language": "train the usual model"}).to_string();
             let request = Request::new("POST", "/workflows").json(&body);
             let reply = (0..100).find_map(|_| {
-                let reply = request.try_send(&server.endpoint);
+                let reply = request.try_send(&endpoint);
                 reply
                     .inspect_err(|_| thread::sleep(Duration::from_millis(50)))
                     .ok()
@@ -146,18 +141,65 @@ fn a_thousand_who_ask_the_same_at_once_make_one_call() {
             .expect("a thread")
     });
     let asking: Vec<_> = asking.collect();
-    let answered = asking
-        .into_iter()
-        .map(|asking| asking.join().expect("an answer"))
-        .filter(|status| *status == 200)
-        .count();
-    assert_eq!((answered, model.calls()), (ASKING, 1));
-    let stats = stats(&server);
+    let statuses = asking.into_iter().map(|asking| asking.join().expect("an answer"));
+    statuses.filter(|status| *status == 200).count()
+}
+
+#[test]
+fn a_thousand_who_ask_the_same_at_once_make_one_call() {
+    let folder = tempfile::tempdir().expect("there is a temporary directory");
+    let model = Model::start(|_, _| Said::Slowly(Duration::from_secs(5), GOOD.to_owned()));
+    let server = start(
+        folder.path(),
+        &model,
+        "fallback: false, timeout_s: 60",
+        "max_repairs: 0",
+    );
+    let servers = [server];
+    assert_eq!((ask_at_once(&servers), model.calls()), (ASKING, 1));
+    let stats = stats(&servers[0]);
     let (cache, translation) = (&stats["cache"], &stats["translation"]);
     println!("1000 at once: {cache} {translation}");
     let spared = cache["shared"].as_u64().unwrap_or(0) + cache["hit"].as_u64().unwrap_or(0);
     assert_eq!(spared, ASKING as u64 - 1, "{cache}");
     assert_eq!(translation["saved_tokens"], 150 * (ASKING as u64 - 1));
+}
+
+#[test]
+fn a_thousand_who_ask_two_processes_with_one_memory_make_one_call() {
+    let folder = tempfile::tempdir().expect("there is a temporary directory");
+    // Longer than a claim holds if nobody renews it.
+    let model = Model::start(|_, _| Said::Slowly(Duration::from_secs(12), GOOD.to_owned()));
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    std::fs::create_dir_all(second.join("data")).expect("the folder is writable");
+    std::fs::create_dir_all(&first).expect("the folder is writable");
+    std::os::unix::fs::symlink(first.join("data/cache.sqlite"), second.join("data/cache.sqlite"))
+        .expect("the folder is writable");
+    let keys = (
+        "fallback: false, timeout_s: 60",
+        "budget: {tokens_per_day: 200}\n    max_repairs: 0",
+    );
+    let servers = [first, second].map(|folder| start(&folder, &model, keys.0, keys.1));
+    // Both have opened the file before they are asked.
+    for server in &servers {
+        assert_eq!(stats(server)["translation"]["remembered"], 0);
+    }
+    assert_eq!((ask_at_once(&servers), model.calls()), (ASKING, 1));
+    let seen = servers.each_ref().map(stats);
+    println!("500 each at once: {} and {}", seen[0]["cache"], seen[1]["cache"]);
+    let calls = seen
+        .each_ref()
+        .map(|stats| stats["translation"]["calls"].as_u64());
+    assert_eq!(calls.iter().flatten().sum::<u64>(), 1, "{calls:?}");
+    // What one process uses up counts in the other.
+    assert_eq!(
+        ask(&servers[0], "train another").status,
+        200,
+        "150 of 200 are used"
+    );
+    for server in &servers {
+        assert_eq!(ask(server, "train a third").code(), "limit.translation-budget");
+    }
 }
 
 #[test]

@@ -18,7 +18,14 @@ use emulator::{Emulator, PACKAGES, Stack};
 use crate::run::{cargo, in_foreground, program, quietly, root, target};
 
 /// The programs, as in `functions/Cargo.toml`.
-const FUNCTIONS: [&str; 5] = ["intake", "decision", "task_events", "sla_sweep", "rollback"];
+const FUNCTIONS: [&str; 6] = [
+    "intake",
+    "decision",
+    "task_events",
+    "sla_sweep",
+    "rollback",
+    "translator",
+];
 /// Starts of each program.
 const STARTS: usize = 21;
 /// How long a start may take before it is given up.
@@ -65,6 +72,7 @@ pub fn verb() -> Result<(), String> {
         ("ORCHESTRATOR_DECISIONS_QUEUE", output("DecisionsQueueUrl")?),
         ("ORCHESTRATOR_TASK_EVENTS_QUEUE", output("TaskEventsQueueUrl")?),
         ("ORCHESTRATOR_SWEEPS_QUEUE", output("SweepsQueueUrl")?),
+        ("ORCHESTRATOR_TRANSLATIONS_QUEUE", output("TranslationsQueueUrl")?),
         (
             "ORCHESTRATOR_BATCH",
             output("BatchTargets")?.replace("\\\"", "\""),

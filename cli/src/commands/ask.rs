@@ -1,12 +1,18 @@
 //! `ask`: a sentence in, a plan to look at, and a run of exactly that plan when somebody says so.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use orchestrator_core::ids::RunId;
 use orchestrator_engine::api::submission::{Mode, SubmissionBody};
 use orchestrator_engine::api::workflows::SubmittedView;
-use orchestrator_engine::views::{EstimateView, ProposalView};
+use orchestrator_engine::api::{Code, Problem};
+use orchestrator_engine::translation::Status;
+use orchestrator_engine::views::{EstimateView, ProposalView, TranslationAccepted, TranslationView};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::run as runs;
@@ -18,6 +24,15 @@ use crate::output::table::Table;
 use crate::output::tree::tree;
 use crate::output::{Output, Page, text};
 use crate::telemetry;
+
+/// Times a text is posted again after it was translated elsewhere.
+const ROUNDS_MAX: u32 = 3;
+/// The first pause between two looks at a translation; it doubles.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The longest.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for a translation: longer than the function that makes it may take.
+const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// Shows what a text comes to, asks, and runs it.
 pub fn run(global: &Global, args: &AskArgs, output: &Output) -> Result<Exit, Failure> {
@@ -37,7 +52,7 @@ pub fn run(global: &Global, args: &AskArgs, output: &Output) -> Result<Exit, Fai
             ));
         }
         (None, false) => {
-            let proposal = propose(&client, args, &inputs, metadata)?;
+            let proposal = propose(&client, args, &inputs, metadata, output)?;
             let is_shown = output.is_table() || args.plan || !args.yes;
             if is_shown {
                 output.answer(&proposal, show);
@@ -77,6 +92,7 @@ fn propose(
     args: &AskArgs,
     inputs: &Value,
     metadata: Map<String, Value>,
+    output: &Output,
 ) -> Result<ProposalView, Failure> {
     let body = SubmissionBody {
         natural_language: Some(args.text.join(" ")),
@@ -87,24 +103,83 @@ fn propose(
         mode: Some(Mode::Plan),
         ..SubmissionBody::default()
     };
-    send(client, &body, args.no_cache).map_err(|failure| {
-        let suggestions = failure
-            .problem
-            .as_ref()
-            .map(|problem| problem.suggestions.clone())
-            .unwrap_or_default();
-        let mut details = failure.details.clone();
-        if !suggestions.is_empty() {
-            details.push("what could be asked for:".to_owned());
+    let mut is_fresh = args.no_cache;
+    for _ in 0..ROUNDS_MAX {
+        match send(client, &body, is_fresh).map_err(with_suggestions)? {
+            Proposed::Plan(proposal) => return Ok(*proposal),
+            Proposed::Later(TranslationAccepted { token, .. }) => {
+                output.note(&format!(
+                    "a model is asked, which takes a while (translation {token})"
+                ));
+                follow(client, token)?;
+                // What has just been translated will do.
+                is_fresh = false;
+            }
         }
-        details.extend(suggestions.iter().map(|suggestion| {
-            format!(
-                "  \"{}\"  ({} of {}: {})",
-                suggestion.example, suggestion.action, suggestion.agent, suggestion.description
-            )
-        }));
-        failure.with_details(details)
-    })
+    }
+    Err(Failure::unavailable(
+        "the text was translated again and again and its plan is not to be had (try again)",
+    ))
+}
+
+/// What a text is answered with: its plan, or the name of the translation that is under way.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Proposed {
+    Plan(Box<ProposalView>),
+    Later(TranslationAccepted),
+}
+
+/// Waits until a translation has come to an end.
+fn follow(client: &Client, token: RunId) -> Result<(), Failure> {
+    let path = format!("/translation/{token}");
+    let mut pause = PAUSE;
+    let mut waited = Duration::ZERO;
+    while waited < WAIT_MAX {
+        let view: TranslationView = client.get(&path)?;
+        let reason = || view.reason.clone().unwrap_or_default();
+        match view.status {
+            Status::Done => return Ok(()),
+            Status::NeedsHuman => {
+                let problem = Problem {
+                    suggestions: view.suggestions.clone(),
+                    translation: Some(token.to_string()),
+                    ..Problem::new(Code::NeedsHuman, format!("nothing runs: {}", reason()))
+                };
+                return Err(with_suggestions(problem.into()));
+            }
+            Status::Error => return Err(Failure::unavailable(reason())),
+            Status::Queued | Status::Processing => {
+                thread::sleep(pause);
+                waited += pause;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        }
+    }
+    Err(Failure::unavailable(format!(
+        "the translation has not ended after {} s (look at {path}, and ask the same again when it is done)",
+        WAIT_MAX.as_secs()
+    )))
+}
+
+/// A failure with what could be asked for instead.
+fn with_suggestions(failure: Failure) -> Failure {
+    let suggestions = failure
+        .problem
+        .as_ref()
+        .map(|problem| problem.suggestions.clone())
+        .unwrap_or_default();
+    let mut details = failure.details.clone();
+    if !suggestions.is_empty() {
+        details.push("what could be asked for:".to_owned());
+    }
+    details.extend(suggestions.iter().map(|suggestion| {
+        format!(
+            "  \"{}\"  ({} of {}: {})",
+            suggestion.example, suggestion.action, suggestion.agent, suggestion.description
+        )
+    }));
+    failure.with_details(details)
 }
 
 fn send<T: serde::de::DeserializeOwned>(

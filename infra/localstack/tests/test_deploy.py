@@ -104,6 +104,8 @@ class DeployTest(unittest.TestCase):
         self.seen("task-events", '{\\"to\\": \\"task events\\"}')
         self.sqs.send_message(QueueUrl=self.outputs["SweepsQueueUrl"], MessageBody='{"to": "sweep"}')
         self.seen("sla-sweep", '{\\"to\\": \\"sweep\\"}')
+        self.sqs.send_message(QueueUrl=self.outputs["TranslationsQueueUrl"], MessageBody='{"to": "translator"}')
+        self.seen("translator", '{\\"to\\": \\"translator\\"}')
 
     def test_the_end_of_a_job_reaches_the_function_for_task_events(self):
         targets = json.loads(self.outputs["BatchTargets"])

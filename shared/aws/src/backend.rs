@@ -8,46 +8,86 @@ use orchestrator_core::policy::Policy;
 use orchestrator_core::pool::PoolUsage;
 use orchestrator_core::run::{Command, Report};
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::api::backend::{Logs, PoolStats, Stats, TelemetryStats, TranslationStats};
-use orchestrator_engine::api::{Backend, Intake};
+use orchestrator_engine::api::backend::{Logs, PoolStats, Stats, TelemetryStats};
+use orchestrator_engine::api::{self, Backend, Code, Intake, Problem};
 use orchestrator_engine::engine::Engine;
 use orchestrator_engine::error::{Error, HostError};
-use orchestrator_engine::metrics::Snapshot;
+use orchestrator_engine::metrics::{Counts, Snapshot};
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::messages::Body;
 use orchestrator_engine::ports::{Cache as _, Clock, Idempotency, Ports, RateLimits};
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::trace::Tracer;
+use orchestrator_engine::translation::later::{self, Known};
+use orchestrator_engine::translation::{self, Job, Soon, Translated, desk};
 use orchestrator_engine::views::{LeaseView, PoolList, PoolView, SlaStats, SlaView};
+use orchestrator_translate::{Translator, TranslatorError};
 
 use crate::clock::SystemClock;
 use crate::fault::Fault;
 use crate::host::AwsHost;
 use crate::pools::PoolLeases;
 use crate::store::Store;
+use crate::translations::{self, TranslationDesk};
 
 /// Runs read to name the tasks that hold slots or wait for them; those of further runs are not named.
 const RUNS_NAMED_MAX: usize = 20;
 
 /// A deployment as the API sees it. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct AwsBackend {
+#[derive(Debug)]
+pub struct AwsBackend<T> {
     engine: Arc<Engine<AwsHost>>,
     intake: Intake,
+    desk: TranslationDesk<T>,
+    translations_queue: Option<String>,
     service_name: Option<String>,
     started_at: Timestamp,
 }
 
-impl AwsBackend {
-    /// Puts the engine behind the API. `service_name`: the name of the service in traces, if they are exported.
-    pub fn new(engine: Arc<Engine<AwsHost>>, intake: Intake, service_name: Option<String>) -> AwsBackend {
+impl<T> Clone for AwsBackend<T> {
+    fn clone(&self) -> Self {
+        AwsBackend {
+            engine: Arc::clone(&self.engine),
+            intake: self.intake.clone(),
+            desk: self.desk.clone(),
+            translations_queue: self.translations_queue.clone(),
+            service_name: self.service_name.clone(),
+            started_at: self.started_at,
+        }
+    }
+}
+
+/// What a backend is told about its deployment.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// URL of the queue of translations, where a model translates.
+    pub translations_queue: Option<String>,
+    /// The name of the service in traces, if they are exported.
+    pub service_name: Option<String>,
+}
+
+impl<T: Translator> AwsBackend<T> {
+    /// Puts the engine behind the API.
+    pub fn new(
+        engine: Arc<Engine<AwsHost>>,
+        intake: Intake,
+        desk: TranslationDesk<T>,
+        place: Place,
+    ) -> AwsBackend<T> {
         AwsBackend {
             engine,
             intake,
-            service_name,
+            desk,
+            translations_queue: place.translations_queue,
+            service_name: place.service_name,
             started_at: SystemClock.now(),
         }
+    }
+
+    /// Adds what the desk has counted to the figures of all functions.
+    pub fn count_translations(&self) {
+        self.engine.ports().figures.count(self.desk.drain().flatten());
     }
 
     /// Names of the attempts' tasks.
@@ -74,7 +114,7 @@ impl AwsBackend {
     }
 }
 
-impl Backend for AwsBackend {
+impl<T: Translator> Backend for AwsBackend<T> {
     type Journal = Store;
     type RunIndex = Store;
 
@@ -167,7 +207,8 @@ impl Backend for AwsBackend {
             };
             (pool.usage.pool.clone(), numbers)
         };
-        let counted = Snapshot::of(&counts);
+        let counted = Snapshot::of(&Counts::unflatten(&counts));
+        let translated = desk::Counts::unflatten(&counts);
         Ok(Some(Stats {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: self.now().millis_since(self.started_at) / 1_000,
@@ -183,9 +224,10 @@ impl Backend for AwsBackend {
                 ..TelemetryStats::default()
             },
             counted,
-            cache: BTreeMap::new(),
+            cache: translated.lookups,
             results_kept: None,
-            translation: TranslationStats::default(),
+            // How many answers are remembered, nobody knows without reading all of them.
+            translation: translated.stats,
             pools: pools.iter().map(pool).collect(),
             sla: SlaStats {
                 active: late.len() as u64,
@@ -203,6 +245,55 @@ impl Backend for AwsBackend {
     /// What agents print stays where they run: with their consumer, or in the log group of their job.
     async fn logs(&self, _key: AttemptKey, _task: &str, _bytes_max: u64) -> Result<Option<Logs>, HostError> {
         Ok(None)
+    }
+
+    async fn translate(&self, request: &translation::Request) -> Result<Translated, TranslatorError> {
+        // On the heap: whatever a model's client does would be part of the type of everything that may translate.
+        Box::pin(self.desk.translate(request, &self.intake, self.policy())).await
+    }
+
+    async fn translate_soon(&self, request: &translation::Request, token: RunId) -> Result<Soon, Problem> {
+        if !self.desk.asks_elsewhere() {
+            return Ok(Soon::Now(Box::new(self.translate(request).await?)));
+        }
+        let memo = self.desk.key(request, &self.intake, self.policy());
+        let remembered = match request.is_fresh {
+            true => None,
+            false => self.desk.recall(&memo).await,
+        };
+        if let Some(remembered) = remembered {
+            return Ok(Soon::Now(Box::new(remembered)));
+        }
+        // Refused here rather than in a record that somebody has to look at.
+        self.desk.admit(&request.client_id).await?;
+        let store = &self.engine.ports().kept;
+        match later::look(store, &memo, token, request.is_fresh, self.now()).await? {
+            Known::Nothing => Ok(Soon::Later),
+            Known::Under(token) => {
+                self.desk.note_shared();
+                Ok(Soon::Under(token))
+            }
+            Known::Ended(record) => match (record.translated, record.error) {
+                (Some(translated), _) => {
+                    self.desk.note_shared();
+                    Ok(Soon::Now(Box::new(translated.shared())))
+                }
+                (None, error) => {
+                    let detail = error.unwrap_or_else(|| "it ended without an answer".to_owned());
+                    Err(Problem::new(Code::TranslatorDown, detail).retry_after(later::ENDED_MS / 1_000))
+                }
+            },
+        }
+    }
+
+    async fn translate_later(&self, job: Job) -> Result<(), Problem> {
+        match self.desk.asks_elsewhere() {
+            true => {
+                let queue = self.translations_queue.as_deref();
+                Ok(translations::send(self.engine.ports(), queue, &job).await?)
+            }
+            false => api::later::work(self, job).await,
+        }
     }
 
     async fn keep(&self, key: &str, value: &[u8], until: Timestamp) -> Result<(), HostError> {

@@ -3,12 +3,14 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+
+pub use aws_config::SdkConfig;
 
 use crate::meter::{Counting, Meter, Service};
 use crate::objects::Objects;
@@ -31,9 +33,14 @@ pub fn connector() -> SharedHttpConnector {
 
 /// A connection pool. Its connections belong to the runtime that uses it first: a process with several needs several.
 pub fn new_connector() -> SharedHttpConnector {
+    connector_reading_for(READ_TIMEOUT)
+}
+
+/// A connection pool for a service that may take this long to begin with its answer.
+pub fn connector_reading_for(read_timeout: Duration) -> SharedHttpConnector {
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
+        .read_timeout(read_timeout)
         .build();
     let connector = Connector::builder()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))

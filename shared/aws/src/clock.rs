@@ -1,9 +1,9 @@
 //! The time and chance of this machine.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::ports::Clock;
+use orchestrator_engine::ports::{Clock, Pause};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 /// The system's clock and random number generator.
@@ -22,6 +22,12 @@ impl Clock for SystemClock {
     }
 }
 
+impl Pause for SystemClock {
+    async fn pause(&self, millis: u64) {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+}
+
 /// Unpredictable bytes.
 ///
 /// # Panics
@@ -35,7 +41,7 @@ pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
 }
 
 /// A random part of `millis`, for waiting times that must not coincide.
-pub(crate) fn jitter(millis: u64) -> std::time::Duration {
+pub(crate) fn jitter(millis: u64) -> Duration {
     let drawn = u64::from_ne_bytes(random_bytes());
-    std::time::Duration::from_millis(drawn % millis.max(1))
+    Duration::from_millis(drawn % millis.max(1))
 }

@@ -12,6 +12,8 @@ pub const DECISIONS_QUEUE: &str = "ORCHESTRATOR_DECISIONS_QUEUE";
 pub const TASK_EVENTS_QUEUE: &str = "ORCHESTRATOR_TASK_EVENTS_QUEUE";
 /// URL of the queue by which the sweep calls itself between two ticks of the schedule; only the sweep needs it.
 pub const SWEEPS_QUEUE: &str = "ORCHESTRATOR_SWEEPS_QUEUE";
+/// URL of the standard queue `translations`; needed with a model, by `intake` and by `translator`.
+pub const TRANSLATIONS_QUEUE: &str = "ORCHESTRATOR_TRANSLATIONS_QUEUE";
 /// Beginning of the URLs of agents' queues; the agent's name follows.
 pub const AGENT_QUEUES: &str = "ORCHESTRATOR_AGENT_QUEUES";
 /// Job queues and job definitions by resource class, as JSON: see [`BatchTargets`].
@@ -38,11 +40,12 @@ pub const CACHE: &str = "ORCHESTRATOR_CACHE";
 pub const CACHE_USER: &str = "ORCHESTRATOR_CACHE_USER";
 
 /// All of them.
-pub const ALL: [&str; 15] = [
+pub const ALL: [&str; 16] = [
     TABLE,
     DECISIONS_QUEUE,
     TASK_EVENTS_QUEUE,
     SWEEPS_QUEUE,
+    TRANSLATIONS_QUEUE,
     AGENT_QUEUES,
     BATCH,
     BATCH_AGENTS,
@@ -64,6 +67,7 @@ pub struct Config {
     pub decisions_queue: String,
     pub task_events_queue: String,
     pub sweeps_queue: Option<String>,
+    pub translations_queue: Option<String>,
     pub agents: Agents,
     pub bucket: Option<String>,
     pub event_bus: Option<String>,
@@ -181,6 +185,7 @@ impl Config {
             decisions_queue: needed(DECISIONS_QUEUE)?,
             task_events_queue: needed(TASK_EVENTS_QUEUE)?,
             sweeps_queue: optional(SWEEPS_QUEUE),
+            translations_queue: optional(TRANSLATIONS_QUEUE),
             agents: Agents {
                 queues: optional(AGENT_QUEUES),
                 batch: batch(optional(BATCH))?,

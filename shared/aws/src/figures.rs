@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::metrics::{Counts, Flat};
+use orchestrator_engine::metrics::Flat;
 use orchestrator_engine::sla::{Observation, Tallies, Tally};
 
 use crate::fault::Fault;
@@ -80,9 +80,9 @@ impl Figures {
     }
 
     /// Notes what has been counted.
-    pub fn count(&self, counts: &Counts) {
+    pub fn count(&self, counts: Flat) {
         let mut pending = self.lock();
-        for (name, count) in counts.flatten() {
+        for (name, count) in counts {
             *pending.counts.entry(name).or_default() += count;
         }
     }
@@ -151,14 +151,14 @@ impl Figures {
         Ok(tallies)
     }
 
-    /// What has been counted, by all functions.
+    /// What has been counted, by name, by all functions: [`orchestrator_engine::metrics::Counts`], and what desks of translators count.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn counts(&self) -> Result<Counts, Fault> {
+    pub async fn counts(&self) -> Result<Flat, Fault> {
         let item = self.table.get(&Key::counts()).await?.unwrap_or_default();
-        let flat = numbers_of(&item).map(|(name, count)| (name.to_owned(), count));
-        Ok(Counts::unflatten(&flat.collect()))
+        let counts = numbers_of(&item).map(|(name, count)| (name.to_owned(), count));
+        Ok(counts.collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {

@@ -25,3 +25,4 @@ pub mod sessions;
 pub mod store;
 pub mod table;
 pub mod traces;
+pub mod translations;

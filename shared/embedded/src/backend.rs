@@ -10,8 +10,8 @@ use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::Policy;
 use orchestrator_core::run::{Command, Report, RunState};
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::api::backend::{Logs, Stats};
-use orchestrator_engine::api::{Backend, Code, Intake, Problem, translations};
+use orchestrator_engine::api::backend::{Logs, Stats, TranslationStats};
+use orchestrator_engine::api::{Backend, Code, Intake, Problem, later};
 use orchestrator_engine::error::{Error, HostError};
 use orchestrator_engine::ports::idempotency::{Claim, Claimed};
 use orchestrator_engine::ports::{Cache as _, Clock as _, Idempotency as _, RateLimits as _};
@@ -20,6 +20,7 @@ use orchestrator_engine::settings::Budget;
 use orchestrator_engine::submit::Request;
 use orchestrator_engine::token::TokenKey;
 use orchestrator_engine::trace::Tracer;
+use orchestrator_engine::translation::desk::MEMO_PREFIX;
 use orchestrator_engine::translation::{self, Job, Translated};
 use orchestrator_engine::views::{LeaseView, PoolList, PoolView, Replay, SlaView};
 use orchestrator_translate::TranslatorError;
@@ -34,7 +35,7 @@ use crate::orchestrator::Orchestrator;
 use crate::rate_limits::LocalRateLimits;
 use crate::reader::Reader;
 use crate::store::LossyStore;
-use crate::translation::{AnyTranslator, Translations};
+use crate::translation::{AnyTranslator, Places, Translations};
 
 pub use read_only::ReadOnlyBackend;
 
@@ -51,6 +52,7 @@ struct Hosted {
     orchestrator: Orchestrator,
     store: LossyStore,
     translations: Translations,
+    places: Places,
     rate_limits: LocalRateLimits,
     started_at: Timestamp,
 }
@@ -78,7 +80,8 @@ impl HostBackend {
         let store = orchestrator.cache().clone();
         let hosted = Hosted {
             orchestrator,
-            translations: Translations::new(translator, budget, store.clone()),
+            translations: translator.desk(budget, store.clone()),
+            places: Places::default(),
             store,
             rate_limits: LocalRateLimits::new(rate_limits),
             started_at: SystemClock.now(),
@@ -227,7 +230,8 @@ impl Backend for HostBackend {
         let orchestrator = &self.hosted.orchestrator;
         let stats = orchestrator.stats().await?;
         let pools = orchestrator.pools().await?;
-        let (cache, translation) = self.hosted.translations.stats().await;
+        let translated = self.hosted.translations.counts();
+        let remembered = self.hosted.store.count(MEMO_PREFIX, self.now()).await;
         Ok(Some(Stats {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: self.now().millis_since(self.hosted.started_at) / 1_000,
@@ -239,9 +243,13 @@ impl Backend for HostBackend {
             commits: stats.commits,
             telemetry: orchestrator.exporter().map(Exporter::stats).unwrap_or_default(),
             counted: orchestrator.counted(),
-            cache,
+            cache: translated.lookups,
             results_kept: self.hosted.store.count(results::PREFIX, self.now()).await.ok(),
-            translation,
+            translation: TranslationStats {
+                // A memory that cannot be read has nothing to offer.
+                remembered: remembered.unwrap_or(0),
+                ..translated.stats
+            },
             pools: pools.iter().map(crate::host::PoolView::numbers).collect(),
             sla: self.journal().sla_stats().await?,
             memory_peak_bytes: memory_peak_bytes(),
@@ -280,17 +288,17 @@ impl Backend for HostBackend {
 
     async fn translate_later(&self, job: Job) -> Result<(), Problem> {
         // A process that only answers its own request has nobody to go on afterwards.
-        if !self.hosted.translations.takes_long() || !self.is_limited {
-            return translations::work(self, job).await;
+        if !self.hosted.translations.asks_elsewhere() || !self.is_limited {
+            return later::work(self, job).await;
         }
-        let Some(place) = self.hosted.translations.take_place() else {
+        let Some(place) = self.hosted.places.take() else {
             let detail = "too many translations wait (try again later)";
             return Err(Problem::new(Code::TranslatorDown, detail).retry_after(5));
         };
         let backend = self.clone();
         tokio::spawn(async move {
             let token = job.token;
-            if let Err(problem) = translations::work(&backend, job).await {
+            if let Err(problem) = later::work(&backend, job).await {
                 tracing::warn!(%token, detail = problem.detail, "a translation cannot be kept");
             }
             drop(place);
@@ -307,7 +315,7 @@ impl Backend for HostBackend {
     }
 
     async fn forget_memos(&self) -> Result<Option<u64>, HostError> {
-        self.hosted.translations.forget().await.map(Some)
+        self.hosted.store.forget(MEMO_PREFIX).await.map(Some)
     }
 
     async fn forget_results(&self) -> Result<Option<u64>, HostError> {

@@ -1,9 +1,9 @@
 //! The time and chance of this machine.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::ports::Clock;
+use orchestrator_engine::ports::{Clock, Pause};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 /// The system's clock and random number generator.
@@ -19,6 +19,12 @@ impl Clock for SystemClock {
 
     fn random_bits(&self) -> u128 {
         u128::from_ne_bytes(random_bytes())
+    }
+}
+
+impl Pause for SystemClock {
+    async fn pause(&self, millis: u64) {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
     }
 }
 

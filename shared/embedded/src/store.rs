@@ -165,21 +165,10 @@ impl Cache for LossyStore {
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Result<(), HostError> {
-        if value.len() > VALUE_BYTES_MAX {
-            let text = format!(
-                "a value of {} bytes is longer than {VALUE_BYTES_MAX} (store it elsewhere)",
-                value.len()
-            );
-            return Err(failed(&text));
-        }
+        fits(value)?;
         let (key, value) = (key.to_owned(), value.to_vec());
         let put = move |connection: &Connection| {
-            connection
-                .prepare_cached(
-                    "DELETE FROM entries WHERE key IN \
-                     (SELECT key FROM entries WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-                )?
-                .execute(params![now.0, EXPIRED_MAX])?;
+            delete_expired(connection, now)?;
             connection
                 .prepare_cached(
                     "INSERT INTO entries (key, value, expires_at) VALUES (?1, ?2, ?3) \
@@ -191,6 +180,28 @@ impl Cache for LossyStore {
         self.with(put).await
     }
 
+    async fn claim(
+        &self,
+        key: &str,
+        value: &[u8],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, HostError> {
+        fits(value)?;
+        let (key, value) = (key.to_owned(), value.to_vec());
+        let claim = move |connection: &Connection| {
+            delete_expired(connection, now)?;
+            let changed = connection
+                .prepare_cached(
+                    "INSERT INTO entries (key, value, expires_at) VALUES (?1, ?2, ?3) \
+                     ON CONFLICT (key) DO UPDATE SET value = ?2, expires_at = ?3 WHERE expires_at <= ?4",
+                )?
+                .execute(params![key, value, expires_at.0, now.0])?;
+            Ok(changed > 0)
+        };
+        self.with(claim).await
+    }
+
     async fn remove(&self, key: &str) -> Result<(), HostError> {
         let key = key.to_owned();
         self.with(move |connection| {
@@ -200,6 +211,27 @@ impl Cache for LossyStore {
         })
         .await
     }
+}
+
+/// Makes room for a new entry.
+fn delete_expired(connection: &Connection, now: Timestamp) -> Result<(), rusqlite::Error> {
+    connection
+        .prepare_cached(
+            "DELETE FROM entries WHERE key IN \
+             (SELECT key FROM entries WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+        )?
+        .execute(params![now.0, EXPIRED_MAX])
+        .map(drop)
+}
+
+fn fits(value: &[u8]) -> Result<(), HostError> {
+    if value.len() <= VALUE_BYTES_MAX {
+        return Ok(());
+    }
+    Err(failed(&format!(
+        "a value of {} bytes is longer than {VALUE_BYTES_MAX} (store it elsewhere)",
+        value.len()
+    )))
 }
 
 /// The keys that begin with `prefix`: from the first on, up to the second. No key has a letter beyond the ASCII ones.

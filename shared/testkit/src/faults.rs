@@ -334,6 +334,23 @@ impl<P: Cache, F: Faults> Cache for Faulty<P, F> {
         )
     }
 
+    async fn claim(
+        &self,
+        key: &str,
+        value: &[u8],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, HostError> {
+        call!(
+            self,
+            CachePut,
+            None,
+            host_error("cache"),
+            host_error("cache"),
+            self.inner.claim(key, value, now, expires_at)
+        )
+    }
+
     async fn remove(&self, key: &str) -> Result<(), HostError> {
         call!(
             self,

@@ -13,9 +13,11 @@ pub mod place;
 mod process;
 pub mod python;
 mod stack;
+mod valkey;
 
 pub use process::Emulator;
 pub use stack::Stack;
+pub use valkey::Valkey;
 
 /// The environment of the emulator.
 pub const PACKAGES: python::Environment = python::Environment {

@@ -66,6 +66,19 @@ impl Cache for AnyCache {
         }
     }
 
+    async fn claim(
+        &self,
+        key: &str,
+        value: &[u8],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, HostError> {
+        match self {
+            AnyCache::Table(cache) => cache.claim(key, value, now, expires_at).await,
+            AnyCache::Redis(cache) => cache.claim(key, value, now, expires_at).await,
+        }
+    }
+
     async fn remove(&self, key: &str) -> Result<(), HostError> {
         match self {
             AnyCache::Table(cache) => cache.remove(key).await,

@@ -138,6 +138,17 @@ fn alive(stored: &[u8], now: Timestamp) -> Option<&[u8]> {
     (i64::from_be_bytes(*expires_at) > now.0).then_some(value)
 }
 
+fn set(key: &str, value: &[u8], now: Timestamp, expires_at: Timestamp) -> Cmd {
+    let life_ms = expires_at.millis_since(now).max(1);
+    let mut command = ::redis::cmd("SET");
+    command
+        .arg(format!("{PREFIX}{key}"))
+        .arg(with_expiry(value, expires_at))
+        .arg("PX")
+        .arg(life_ms);
+    command
+}
+
 impl Cache for RedisCache {
     async fn get(&self, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, HostError> {
         let answer = self
@@ -158,14 +169,20 @@ impl Cache for RedisCache {
         expires_at: Timestamp,
     ) -> Result<(), HostError> {
         fits(value)?;
-        let life_ms = expires_at.millis_since(now).max(1);
-        let mut command = ::redis::cmd("SET");
-        command
-            .arg(format!("{PREFIX}{key}"))
-            .arg(with_expiry(value, expires_at))
-            .arg("PX")
-            .arg(life_ms);
-        self.ask(&command).await.map(drop)
+        self.ask(&set(key, value, now, expires_at)).await.map(drop)
+    }
+
+    /// A server drops what has expired by its own clock, so an entry may stand in the way of a claim for as long as the clocks differ.
+    async fn claim(
+        &self,
+        key: &str,
+        value: &[u8],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, HostError> {
+        fits(value)?;
+        let answer = self.ask(set(key, value, now, expires_at).arg("NX")).await?;
+        Ok(!matches!(answer, Value::Nil))
     }
 
     async fn remove(&self, key: &str) -> Result<(), HostError> {

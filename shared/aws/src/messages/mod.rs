@@ -5,6 +5,7 @@
 //! in one batch instead of racing each other for its journal.
 
 pub mod send;
+pub mod translations;
 pub mod wire;
 
 use futures_util::future::join;

@@ -33,6 +33,12 @@ use serde_json::Value;
 #[error("not a message of the orchestrator: {0} (see events/ for samples)")]
 pub struct WireError(String);
 
+impl WireError {
+    pub(super) fn new(detail: &str) -> WireError {
+        WireError(detail.to_owned())
+    }
+}
+
 /// The text of a message.
 pub fn encode(message: &Message) -> String {
     let body = match &message.body {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orchestrator_core::run::TaskStatus;
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::metrics::Snapshot;
+use orchestrator_engine::metrics::{Counts, Snapshot};
 use orchestrator_engine::ports::messages::{Body, Recovery};
 use orchestrator_engine::ports::{Clock as _, Ports as _, RunIndex as _};
 use orchestrator_engine::sla::{Observation, StallCause};
@@ -16,7 +16,7 @@ use crate::world::process::{Process, load, submit, task};
 /// Writes what the process has seen, as it does when an invocation ends.
 async fn flush(process: &Process) {
     let figures = &process.ports().figures;
-    figures.count(&process.telemetry().metrics.drain());
+    figures.count(process.telemetry().metrics.drain().flatten());
     figures.flush(process.ports().clock().now()).await;
 }
 
@@ -42,7 +42,7 @@ async fn what_all_processes_have_seen_adds_up_and_is_written_once() {
         .expect("one agent");
     assert_eq!((agent.as_str(), tally.attempts, tally.within), ("writer", 4, 4));
     assert_eq!((tally.queue.count(), tally.run.count()), (4, 4));
-    let counts = Snapshot::of(&figures.counts().await.expect("readable"));
+    let counts = Snapshot::of(&Counts::unflatten(&figures.counts().await.expect("readable")));
     assert_eq!(
         (counts.runs.by_event["SUBMITTED"], counts.runs.by_event["SUCCESS"]),
         (2, 2)

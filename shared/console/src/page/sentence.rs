@@ -4,7 +4,8 @@ use http::Method;
 use maud::{Markup, html};
 use orchestrator_engine::api::workflows::SubmittedView;
 use orchestrator_engine::api::{Backend, Code, Problem};
-use orchestrator_engine::views::translation::{EstimateView, ProposalView};
+use orchestrator_engine::views::translation::{EstimateView, ProposalView, TranslationAccepted};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Shown, new};
@@ -12,6 +13,14 @@ use crate::parts::{json, say, time};
 use crate::shell::{Page, Section, redirect};
 use crate::url;
 use crate::visit::Visit;
+
+/// What a sentence is answered with: its plan, or that it is being translated.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Proposed {
+    Plan(Box<ProposalView>),
+    Later(TranslationAccepted),
+}
 
 /// The page, with the sentence of `?text=`, if there is one, filled in.
 pub fn page<B: Backend>(visit: &Visit<'_, B>) -> Page {
@@ -25,7 +34,7 @@ pub async fn send<B: Backend>(visit: &Visit<'_, B>) -> Result<Shown, Problem> {
     if form.text("do") != "start" {
         let body = json!({"natural_language": text});
         let proposal = visit
-            .ask::<ProposalView>(Method::POST, "/workflows?mode=plan", Some(&body))
+            .ask::<Proposed>(Method::POST, "/workflows?mode=plan", Some(&body))
             .await;
         return Ok(show(visit, text, Some(&proposal)).into());
     }
@@ -55,11 +64,7 @@ async fn start<B: Backend>(visit: &Visit<'_, B>) -> Result<SubmittedView, Proble
     visit.ask(Method::POST, "/workflows?mode=run", Some(&body)).await
 }
 
-fn show<B: Backend>(
-    visit: &Visit<'_, B>,
-    text: &str,
-    proposal: Option<&Result<ProposalView, Problem>>,
-) -> Page {
+fn show<B: Backend>(visit: &Visit<'_, B>, text: &str, proposal: Option<&Result<Proposed, Problem>>) -> Page {
     let characters = visit.backend.intake().translation.prompt_chars_max;
     let body = html! {
         h1 { "New run from a sentence" }
@@ -75,10 +80,26 @@ fn show<B: Backend>(
         @match proposal {
             None => {},
             Some(Err(problem)) => { (say::problem(problem)) (suggestions(problem)) },
-            Some(Ok(proposal)) => (proposed(visit, text, proposal)),
+            Some(Ok(Proposed::Plan(proposal))) => (proposed(visit, text, proposal)),
+            Some(Ok(Proposed::Later(accepted))) => (later(text, accepted)),
         }
     };
     Page::new("New run from a sentence", Section::New, body)
+}
+
+/// A model is asked, which takes longer than a page may.
+fn later(text: &str, accepted: &TranslationAccepted) -> Markup {
+    html! {
+        section.card {
+            h2 { "It is being translated" }
+            p { "A model is asked, which takes some seconds." }
+            p.hint { "Translation " (accepted.token) }
+            form method="post" action="/ui/ask" {
+                input type="hidden" name="text" value=(text);
+                button.primary type="submit" name="do" value="translate" { "Look again" }
+            }
+        }
+    }
 }
 
 /// What could be asked for instead.

@@ -3,7 +3,6 @@
 //! A call is bounded in time and size; after 429, 5xx or no answer it is repeated with growing pauses; an endpoint that keeps failing is
 //! left alone for a while.
 
-mod breaker;
 mod wire;
 
 use std::sync::Arc;
@@ -11,12 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use orchestrator_engine::settings;
+use orchestrator_engine::translation::breaker::Breaker;
 use orchestrator_translate::{Answered, Ask, Translator, TranslatorError, Usage};
 use tokio::sync::oneshot;
 
 use crate::http::{config, is_secure};
 use crate::workers::Workers;
-use breaker::Breaker;
 
 /// Calls at a time; further ones wait in line.
 const CALLS_MAX: usize = 8;

@@ -13,8 +13,8 @@ use orchestrator_translate::{Catalogue, TranslatorError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::later;
 use super::problem::Problem;
-use super::translations;
 use crate::error::{Error, HostError};
 use crate::metrics::Snapshot;
 use crate::ports::idempotency::{Claim, Claimed};
@@ -23,7 +23,7 @@ use crate::settings::Costs;
 use crate::submit::Request;
 use crate::token::TokenKey;
 use crate::trace::Tracer;
-use crate::translation::{self, Job, Translated};
+use crate::translation::{self, Job, Soon, Translated};
 use crate::views::{PoolList, Replay, SlaStats, SlaView};
 
 /// A host as the API sees it.
@@ -129,6 +129,18 @@ pub trait Backend {
         })
     }
 
+    /// Translates a text if that takes no longer than a request may; otherwise says that it has to be done later, under `token`, or under
+    /// which one it is being done. Hosts whose requests may wait always translate.
+    ///
+    /// # Errors
+    /// When the translator does not answer, the client has used up what it may, or the store cannot be reached.
+    async fn translate_soon(&self, request: &translation::Request, token: RunId) -> Result<Soon, Problem> {
+        // Only hosts that translate later have to be told under which name.
+        let _ = token;
+        let translated = self.translate(request).await?;
+        Ok(Soon::Now(Box::new(translated)))
+    }
+
     /// Translates a text later and keeps what becomes of it; hosts without somebody to do so do it at once.
     ///
     /// # Errors
@@ -137,7 +149,7 @@ pub trait Backend {
     where
         Self: Sized,
     {
-        translations::work(self, job).await
+        later::work(self, job).await
     }
 
     /// Keeps a value under a key until a time; losing it costs time only.

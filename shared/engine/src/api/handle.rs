@@ -15,8 +15,8 @@ use super::response::{self, Answer};
 use super::route::{self, Matched, Mismatch, Operation};
 use super::traced::Traced;
 use super::{
-    agents, events, operations, policies, reports, rollbacks, runs, system, tasks, trace, translations,
-    workflows,
+    agents, events, later, operations, policies, reports, rollbacks, runs, system, tasks, trace,
+    translations, workflows,
 };
 
 /// Names a request in logs; taken from the caller or made up, and sent back.
@@ -97,9 +97,9 @@ async fn answer<B: Backend>(
     };
     match matched.route.operation {
         Operation::SubmitWorkflow => workflows::submit(asked).await,
-        Operation::TranslateText => translations::translate(asked).await,
+        Operation::TranslateText => later::translate(asked).await,
         Operation::SuggestWorkflow => translations::suggest(asked).await,
-        Operation::GetTranslation => translations::get(asked).await,
+        Operation::GetTranslation => later::get(asked).await,
         Operation::ListAgents => agents::list(asked).await,
         Operation::ClearCache => system::clear_cache(asked).await,
         Operation::ListRuns => runs::list(asked).await,

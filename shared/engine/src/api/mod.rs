@@ -12,6 +12,7 @@ pub mod backend;
 pub mod body;
 pub mod events;
 pub mod handle;
+pub mod later;
 pub mod openapi;
 pub mod operations;
 pub mod policies;

@@ -292,6 +292,12 @@ fn submission(g: &mut SchemaGenerator) -> Described {
                 200,
                 "The run an earlier request with the same key started; or the plan; or what a text would come to.",
             )
+            .and::<TranslationAccepted>(
+                g,
+                202,
+                "Where a model translates longer than a request may take: it is being translated. Location says where to look; \
+                 the same text posted again gets what has become of it.",
+            )
             .query(
                 "mode",
                 "string",

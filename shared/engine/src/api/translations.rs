@@ -1,11 +1,10 @@
-//! Sentences: `POST /workflows` with a text, `POST /workflows/translate`, `GET /translation/{token}`, `POST /workflows/suggest`.
+//! Sentences: `POST /workflows` with a text, `POST /workflows/suggest`. What is translated later is in `later`.
 //!
 //! Whatever a translator answers goes the way of every document: parsed, validated, asked about. A text by itself comes to a plan; it
 //! runs when that is said, or when the plan's token comes back.
 
-use http::header::{CACHE_CONTROL, LOCATION};
-use http::{HeaderValue, StatusCode};
-use orchestrator_core::ids::RunId;
+use http::StatusCode;
+use http::header::CACHE_CONTROL;
 use orchestrator_translate::suggest::{SUGGESTIONS_MAX, suggest as nearest};
 use orchestrator_translate::{Outcome, Prompt, PromptFault, TranslatorError};
 use schemars::JsonSchema;
@@ -15,15 +14,15 @@ use serde_json::{Value, json};
 use super::backend::Backend;
 use super::body;
 use super::handle::Asked;
+use super::later;
 use super::policies;
 use super::problem::{Code, Problem};
 use super::query::{Query, short};
 use super::response::{self, Answer};
 use super::submission::{Mode, SubmissionBody, Wrapped};
 use super::workflows::{self, Submitted, client_of, object};
-use crate::error::HostError;
-use crate::translation::{Job, Plan, Record, Request, Status, Translated};
-use crate::views::{EstimateView, ProposalView, SuggestionList, TranslationAccepted, TranslationView};
+use crate::translation::{Job, Plan, Record, Request, Soon, Translated};
+use crate::views::{EstimateView, ProposalView, SuggestionList};
 
 /// The body of `POST /workflows/translate` and `POST /workflows/suggest`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -59,14 +58,19 @@ pub(super) async fn submit<B: Backend>(
         text,
         metadata: Value::Object(metadata),
         is_fresh: wants_fresh(&asked),
+        traceparent: asked.carrier.parent.clone(),
     };
     let request = request(asked.backend, &job)?;
-    let translated = asked.backend.translate(&request).await?;
+    let translated = match asked.backend.translate_soon(&request, job.token).await? {
+        Soon::Now(translated) => *translated,
+        Soon::Later => return later::accept(asked.backend, job).await,
+        Soon::Under(token) => return Ok(later::accepted(token)),
+    };
     let outcome = translated.translation.outcome.clone();
     let record =
         Record::queued(job, asked.backend.now()).finished(Ok(translated.clone()), asked.backend.now());
     // Without it the answer cannot be looked at later; the answer itself is good all the same.
-    if let Err(error) = keep(asked.backend, &record).await {
+    if let Err(error) = later::keep(asked.backend, &record).await {
         tracing::warn!(%error, "a translation is not kept");
     }
     match outcome {
@@ -118,7 +122,7 @@ pub(super) fn wants_fresh<B>(asked: &Asked<'_, B>) -> bool {
     words.any(|word| word.trim().eq_ignore_ascii_case("no-cache"))
 }
 
-fn request<B: Backend>(backend: &B, job: &Job) -> Result<Request, Problem> {
+pub(super) fn request<B: Backend>(backend: &B, job: &Job) -> Result<Request, Problem> {
     Ok(Request {
         client_id: job.client_id.clone(),
         prompt: Prompt::new(&job.text, backend.intake().translation.prompt_chars_max)?,
@@ -226,80 +230,9 @@ pub(super) async fn of_plan<B: Backend>(
     Ok(Wrapped::of_document(&plan.dsl, rest))
 }
 
-/// Answers `POST /workflows/translate`.
-pub(super) async fn translate<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
-    Query::read(asked.parts.uri.query(), &[])?;
-    workflows::take_token(&asked).await?;
-    let body: TextBody = text_body(&asked)?;
-    let job = Job {
-        token: asked.id,
-        client_id: client_of(&asked, body.client_id, None)?,
-        text: body.natural_language,
-        metadata: Value::Object(object("metadata", body.metadata)?),
-        is_fresh: wants_fresh(&asked),
-    };
-    request(asked.backend, &job)?;
-    keep(asked.backend, &Record::queued(job.clone(), asked.backend.now())).await?;
-    asked.backend.translate_later(job).await?;
-    let accepted = TranslationAccepted {
-        token: asked.id,
-        status: Status::Queued,
-    };
-    let mut answer = response::json(StatusCode::ACCEPTED, &accepted);
-    let location =
-        HeaderValue::from_str(&format!("/translation/{}", asked.id)).expect("a token is letters and digits");
-    answer.headers_mut().insert(LOCATION, location);
-    Ok(answer)
-}
-
-fn text_body<B: Backend>(asked: &Asked<'_, B>) -> Result<TextBody, Problem> {
+pub(super) fn text_body<B: Backend>(asked: &Asked<'_, B>) -> Result<TextBody, Problem> {
     body::bounded(asked.body.len(), asked.backend.intake().body_bytes_max())?;
     body::small(&asked.parts.headers, asked.body)
-}
-
-/// Translates a text that was accepted, and keeps what becomes of it.
-///
-/// # Errors
-/// When that cannot be kept.
-pub async fn work<B: Backend>(backend: &B, job: Job) -> Result<(), Problem> {
-    let mut record = Record::queued(job, backend.now());
-    record.status = Status::Processing;
-    keep(backend, &record).await?;
-    let answer = match request(backend, &record.job) {
-        Ok(request) => backend
-            .translate(&request)
-            .await
-            .map_err(|error| error.to_string()),
-        Err(problem) => Err(problem.detail),
-    };
-    keep(backend, &record.finished(answer, backend.now())).await?;
-    Ok(())
-}
-
-async fn keep<B: Backend>(backend: &B, record: &Record) -> Result<(), HostError> {
-    let value = serde_json::to_vec(record).expect("a record is plain data");
-    let until = backend.now() + backend.intake().translation.keep_ms;
-    backend.keep(&Record::key(record.job.token), &value, until).await
-}
-
-/// Answers `GET /translation/{token}`.
-pub(super) async fn get<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
-    Query::read(asked.parts.uri.query(), &[])?;
-    let token = asked.matched.run();
-    let unknown = || {
-        let detail = format!(
-            "there is no translation '{}' (they are kept for a while)",
-            short(token)
-        );
-        Problem::new(Code::UnknownTranslation, detail)
-    };
-    let id: RunId = token.parse().map_err(|_| unknown())?;
-    let kept = asked.backend.kept(&Record::key(id)).await?;
-    let record: Option<Record> = kept.and_then(|kept| serde_json::from_slice(&kept).ok());
-    let record = record
-        .filter(|record| asked.caller.sees(&record.job.client_id))
-        .ok_or_else(unknown)?;
-    Ok(response::json(StatusCode::OK, &TranslationView::of(record)))
 }
 
 /// Answers `POST /workflows/suggest`.

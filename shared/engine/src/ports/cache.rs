@@ -8,7 +8,7 @@ use crate::error::HostError;
 /// when the cache cannot be reached.
 ///
 /// Contract, checked by the testkit's `cache` suite: the last `put` of a key is what `get` finds until `expires_at`; an
-/// expired entry is not found, whether or not it is still stored.
+/// expired entry is not found, whether or not it is still stored; of several claims of a key at once, one succeeds.
 pub trait Cache {
     /// The value of a key.
     ///
@@ -27,6 +27,19 @@ pub trait Cache {
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Result<(), HostError>;
+
+    /// Sets the value of a key that has none, or one that has expired, and tells whether it did. Values differ between those who claim:
+    /// whoever does not learn the outcome of its first try knows itself by the value.
+    ///
+    /// # Errors
+    /// When the value is too long or the store cannot be reached.
+    async fn claim(
+        &self,
+        key: &str,
+        value: &[u8],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, HostError>;
 
     /// Forgets a key.
     ///

@@ -15,7 +15,9 @@ mod translation;
 pub use agents::{Agent, AgentKind, Builtin};
 pub use digest::{digest, version};
 pub use load::load;
-pub use translation::{Budget, Costs, KeySource, OpenAi, Structured, Translation, TranslatorKind};
+pub use translation::{
+    Bedrock, BedrockOutput, Budget, Costs, KeySource, OpenAi, Structured, Translation, TranslatorKind,
+};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

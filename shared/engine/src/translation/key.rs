@@ -1,22 +1,23 @@
 //! What a remembered translation is bound to.
 
 use orchestrator_core::policy::Policy;
-use orchestrator_translate::{Translator, draft, guard};
+use orchestrator_translate::{draft, guard};
 use sha2::{Digest, Sha256};
 
 use super::Request;
+use super::desk::MEMO_PREFIX;
 use crate::api::Intake;
 
 /// The key of a request's answer: the hash of everything the answer depends on. Another client, another metadata, another policy, a
-/// changed catalogue, a new version of the guardrails or of the translator: another key.
-pub fn memo_key(translator: &impl Translator, request: &Request, intake: &Intake, policy: &Policy) -> String {
+/// changed catalogue, a new version of the guardrails or of the translator (`translator` is its identity): another key.
+pub fn memo_key(translator: &str, request: &Request, intake: &Intake, policy: &Policy) -> String {
     let mut digest = Sha256::new();
     let limits = &intake.translation;
     let parts = [
         request.client_id.as_bytes(),
         request.prompt.text().as_bytes(),
         request.metadata.to_string().as_bytes(),
-        translator.identity().as_bytes(),
+        translator.as_bytes(),
         &intake.catalogue.digest(),
         draft::json_schema().to_string().as_bytes(),
         &guard::VERSION.to_be_bytes(),
@@ -32,14 +33,14 @@ pub fn memo_key(translator: &impl Translator, request: &Request, intake: &Intake
     }
     let hash: [u8; 32] = digest.finalize().into();
     hash.iter()
-        .fold("memo:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+        .fold(MEMO_PREFIX.to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]
 mod tests {
     use orchestrator_core::policy::Surroundings;
-    use orchestrator_translate::Prompt;
     use orchestrator_translate::offline::Offline;
+    use orchestrator_translate::{Prompt, Translator as _};
     use serde_json::json;
 
     use super::*;
@@ -54,7 +55,8 @@ mod tests {
             metadata: json!({"urgent": urgent}),
             is_fresh: false,
         };
-        let key = |request: &Request, intake: &Intake| memo_key(&Offline, request, intake, &policy);
+        let key =
+            |request: &Request, intake: &Intake| memo_key(&Offline.identity(), request, intake, &policy);
         let first = key(&request("a", "train", true), &intake);
         assert_eq!(first, key(&request("a", "train", true), &intake));
         let mut surer = intake.clone();

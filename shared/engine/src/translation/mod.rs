@@ -1,16 +1,20 @@
 //! Sentences on their way to workflows: what is asked of a host, what is kept of the answer, and what remembered answers are bound to.
 
+pub mod breaker;
+pub mod desk;
 mod key;
+pub mod later;
 mod record;
 
 use orchestrator_core::policy::Policy;
 use orchestrator_translate::guard::Rules;
-use orchestrator_translate::{Prompt, Translation, Translator, TranslatorError, translate};
+use orchestrator_translate::{Prompt, Translation, Translator, TranslatorError, Usage, translate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use key::memo_key;
+pub use later::Soon;
 pub use record::{Job, Plan, Record, Status};
 
 use crate::api::Intake;
@@ -35,6 +39,15 @@ pub struct Translated {
     pub translation: Translation,
     /// Where it came from.
     pub source: Source,
+}
+
+impl Translated {
+    /// The same for somebody else who asked: it cost nothing this time.
+    pub fn shared(mut self) -> Translated {
+        self.translation.usage = Usage::default();
+        self.source = Source::Shared;
+        self
+    }
 }
 
 /// Where an answer came from.

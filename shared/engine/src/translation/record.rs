@@ -25,6 +25,9 @@ pub struct Job {
     /// Whether a remembered answer will not do.
     #[serde(default)]
     pub is_fresh: bool,
+    /// The request it came with, as a W3C trace context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// How far a translation has come.

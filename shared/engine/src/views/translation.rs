@@ -216,7 +216,7 @@ impl TranslationView {
     }
 }
 
-/// The answer to `POST /workflows/translate`.
+/// The answer to `POST /workflows/translate`, and to a text that takes longer to be translated than a request may.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TranslationAccepted {
     /// Names the translation, for `GET /translation/{token}`.

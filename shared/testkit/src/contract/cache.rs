@@ -1,5 +1,6 @@
 //! [`Cache`]: the last value of a key, until it expires.
 
+use futures_util::future::join_all;
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::ports::Cache;
 use orchestrator_engine::ports::cache::VALUE_BYTES_MAX;
@@ -43,4 +44,53 @@ pub async fn check(cache: &impl Cache, now: Timestamp) {
         Ok(None),
         "an expired entry is not found"
     );
+    claims(cache, now).await;
+}
+
+/// Of those who claim a key one succeeds, until its claim is removed or has expired.
+async fn claims(cache: &impl Cache, now: Timestamp) {
+    const LIFE_MS: u64 = 60_000;
+    const TRIES_MAX: usize = 10_000;
+    let until = now + LIFE_MS;
+    let several = (0..8u8).map(async |number| {
+        let claimed = cache.claim("claimed", &[number], now, until).await;
+        claimed.expect("reachable").then_some(number)
+    });
+    let winners: Vec<u8> = join_all(several).await.into_iter().flatten().collect();
+    assert_eq!(
+        winners.len(),
+        1,
+        "of several claims at once one succeeds: {winners:?}"
+    );
+    assert_eq!(
+        cache.get("claimed", now).await,
+        Ok(Some(winners)),
+        "a claim is a value like any other"
+    );
+    assert_eq!(cache.claim("claimed", b"late", now, until).await, Ok(false));
+    cache
+        .put("claimed", b"renewed", now, until)
+        .await
+        .expect("reachable");
+    assert_eq!(
+        cache.claim("claimed", b"late", now, until).await,
+        Ok(false),
+        "a renewed claim holds"
+    );
+    cache.remove("claimed").await.expect("reachable");
+    assert_eq!(cache.claim("claimed", b"next", now, until).await, Ok(true));
+    let passed = Timestamp(now.0 - 1);
+    cache
+        .put("lapsed", b"value", passed, now)
+        .await
+        .expect("reachable");
+    // A server that expires entries by its own clock may need a moment more.
+    let mut tries = 0;
+    while cache.claim("lapsed", b"mine", now, until).await != Ok(true) {
+        tries += 1;
+        assert!(tries < TRIES_MAX, "an expired entry can be claimed");
+    }
+    assert_eq!(cache.get("lapsed", now).await, Ok(Some(b"mine".to_vec())));
+    let too_large = vec![7; VALUE_BYTES_MAX + 1];
+    assert!(cache.claim("larger", &too_large, now, until).await.is_err());
 }

@@ -41,18 +41,39 @@ impl Cache for MemoryCache {
         _now: Timestamp,
         expires_at: Timestamp,
     ) -> Result<(), HostError> {
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(HostError {
-                what: "the cache",
-                detail: format!("a value of {} bytes is too long", value.len()),
-            });
-        }
+        fits(value)?;
         self.0.lock().insert(key.to_owned(), (value.to_vec(), expires_at));
         Ok(())
+    }
+
+    async fn claim(
+        &self,
+        key: &str,
+        value: &[u8],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, HostError> {
+        fits(value)?;
+        let mut entries = self.0.lock();
+        if entries.get(key).is_some_and(|(_, expires_at)| *expires_at > now) {
+            return Ok(false);
+        }
+        entries.insert(key.to_owned(), (value.to_vec(), expires_at));
+        Ok(true)
     }
 
     async fn remove(&self, key: &str) -> Result<(), HostError> {
         self.0.lock().remove(key);
         Ok(())
     }
+}
+
+fn fits(value: &[u8]) -> Result<(), HostError> {
+    if value.len() <= VALUE_BYTES_MAX {
+        return Ok(());
+    }
+    Err(HostError {
+        what: "the cache",
+        detail: format!("a value of {} bytes is too long", value.len()),
+    })
 }

@@ -1,5 +1,6 @@
 //! How sentences become workflows, and what that and machines cost.
 
+mod bedrock;
 pub mod raw;
 
 use orchestrator_core::workflow::ResourceClass;
@@ -11,6 +12,7 @@ use crate::api::backend::TranslationLimits;
 use raw::{BudgetConfig, CostsConfig, OpenAiConfig, StructuredOutput, TranslationConfig, TranslatorName};
 
 pub use super::SecretSource as KeySource;
+pub use bedrock::{Bedrock, Output as BedrockOutput};
 pub use raw::StructuredOutput as Structured;
 
 /// `translation`.
@@ -37,6 +39,8 @@ pub enum TranslatorKind {
     Offline,
     /// A model behind an endpoint.
     OpenAi(Box<OpenAi>),
+    /// A model of Amazon Bedrock.
+    Bedrock(Box<Bedrock>),
 }
 
 /// A model behind an endpoint that speaks the chat completions of OpenAI.
@@ -98,16 +102,22 @@ impl Checker {
     pub(super) fn translation(&mut self, config: TranslationConfig) -> Translation {
         const KEPT_S: f64 = 86_400.0;
         let wanted = config.translator.unwrap_or(TranslatorName::Offline);
+        // What is given is checked, whoever translates.
         let openai = config.openai.map(|openai| self.openai(openai));
-        let translator = match (wanted, openai) {
-            (TranslatorName::Offline, _) => TranslatorKind::Offline,
-            (TranslatorName::OpenAi, Some(openai)) => TranslatorKind::OpenAi(Box::new(openai)),
-            (TranslatorName::OpenAi, None) => {
-                let message = "'openai' needs an endpoint and a model (give translation.openai)".to_owned();
-                self.refuse("translation.translator", message);
-                TranslatorKind::Offline
-            }
+        let bedrock = config.bedrock.map(|bedrock| self.bedrock(bedrock));
+        let translator = match wanted {
+            TranslatorName::Offline => Ok(TranslatorKind::Offline),
+            TranslatorName::OpenAi => openai
+                .map(|openai| TranslatorKind::OpenAi(Box::new(openai)))
+                .ok_or("'openai' needs an endpoint and a model (give translation.openai)"),
+            TranslatorName::Bedrock => bedrock
+                .map(|bedrock| TranslatorKind::Bedrock(Box::new(bedrock)))
+                .ok_or("'bedrock' needs a model (give translation.bedrock)"),
         };
+        let translator = translator.unwrap_or_else(|message| {
+            self.refuse("translation.translator", message.to_owned());
+            TranslatorKind::Offline
+        });
         Translation {
             translator,
             confidence_min: self.share(
@@ -142,18 +152,18 @@ impl Checker {
             (None, Some(path)) => Some(KeySource::File(path)),
             (None, None) => None,
         };
-        if config.model.is_empty() {
-            self.refuse(
-                &format!("{KEY}.model"),
-                "the name is empty (name a model)".to_owned(),
-            );
-        }
-        let price = |checker: &mut Checker, name: &str, price: Option<f64>| {
-            checker.price(&format!("{KEY}.{name}"), price).unwrap_or(0.0) / 1e6
-        };
+        self.model(KEY, &config.model);
         OpenAi {
-            usd_per_input_token: price(self, "usd_per_million_input", config.usd_per_million_input),
-            usd_per_output_token: price(self, "usd_per_million_output", config.usd_per_million_output),
+            usd_per_input_token: self.price_of_token(
+                KEY,
+                "usd_per_million_input",
+                config.usd_per_million_input,
+            ),
+            usd_per_output_token: self.price_of_token(
+                KEY,
+                "usd_per_million_output",
+                config.usd_per_million_output,
+            ),
             endpoint: self.url(&format!("{KEY}.endpoint"), config.endpoint, &["http"]),
             model: config.model,
             temperature: self.share(&format!("{KEY}.temperature"), config.temperature, 0.0, 2.0),
@@ -169,6 +179,18 @@ impl Checker {
                 16..=1_000_000,
             ),
         }
+    }
+
+    fn model(&mut self, key: &str, model: &str) {
+        if model.is_empty() {
+            let message = "the name is empty (name a model)".to_owned();
+            self.refuse(&format!("{key}.model"), message);
+        }
+    }
+
+    /// US dollars for one token, of the price of a million.
+    fn price_of_token(&mut self, key: &str, name: &str, price: Option<f64>) -> f64 {
+        self.price(&format!("{key}.{name}"), price).unwrap_or(0.0) / 1e6
     }
 
     fn budget(&mut self, config: BudgetConfig) -> Budget {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TranslationConfig {
-    /// Who translates: `offline` (default), or `openai` for a model behind an endpoint of that kind.
+    /// Who translates: `offline` (default), or `openai` for a model behind an endpoint of that kind, or on
+    /// AWS `bedrock` for a model of Amazon Bedrock.
     #[serde(default)]
     pub translator: Option<TranslatorName>,
     /// A translation that is less sure, 0 to 1, comes to suggestions.
@@ -25,6 +26,9 @@ pub struct TranslationConfig {
     /// The model behind an endpoint.
     #[serde(default)]
     pub openai: Option<OpenAiConfig>,
+    /// The model of Amazon Bedrock.
+    #[serde(default)]
+    pub bedrock: Option<BedrockConfig>,
     /// What a client may use up.
     #[serde(default)]
     pub budget: BudgetConfig,
@@ -38,6 +42,8 @@ pub enum TranslatorName {
     Offline,
     /// A model behind an endpoint that speaks the chat completions of OpenAI.
     OpenAi,
+    /// A model of Amazon Bedrock.
+    Bedrock,
 }
 
 /// `master_orchestrator.translation.openai`.
@@ -78,6 +84,51 @@ pub struct OpenAiConfig {
     /// Price of a million tokens written, US dollars.
     #[serde(default)]
     pub usd_per_million_output: Option<f64>,
+}
+
+/// `master_orchestrator.translation.bedrock`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BedrockConfig {
+    /// Id of a model or of an inference profile, or its ARN.
+    pub model: String,
+    /// The region it is called in, if it is not that of the stack.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// How freely it answers, 0 to 1. Without it, the model's own default holds: some models take none.
+    #[serde(default)]
+    pub temperature: Option<f64>,
+    /// Longest wait for an answer, seconds.
+    #[serde(default)]
+    pub timeout_s: Option<f64>,
+    /// Times a call is repeated after throttling, 5xx or no answer.
+    #[serde(default)]
+    pub max_retries: Option<u64>,
+    /// How the model is held to the form of answers.
+    #[serde(default)]
+    pub structured_output: Option<BedrockOutput>,
+    /// Tokens of an answer.
+    #[serde(default)]
+    pub max_tokens: Option<u64>,
+    /// Whether the offline translator answers when the model does not.
+    #[serde(default)]
+    pub fallback: Option<bool>,
+    /// Price of a million tokens read, US dollars.
+    #[serde(default)]
+    pub usd_per_million_input: Option<f64>,
+    /// Price of a million tokens written, US dollars.
+    #[serde(default)]
+    pub usd_per_million_output: Option<f64>,
+}
+
+/// How a model of Bedrock is held to the form of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BedrockOutput {
+    /// By a tool that it has to use, whose input is the answer.
+    Tool,
+    /// Not at all, for models without tools.
+    None,
 }
 
 /// How an endpoint is held to the form of answers.

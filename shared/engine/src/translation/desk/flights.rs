@@ -1,13 +1,16 @@
-//! The same question asked many times at once is asked once.
+//! The same question asked many times at once in this process is asked once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_channel::oneshot;
+use futures_util::FutureExt as _;
+use futures_util::future::Shared;
 use orchestrator_translate::{Translation, TranslatorError};
-use tokio::sync::watch;
 
 type Answer = Result<Translation, TranslatorError>;
-type Board = Arc<Mutex<HashMap<String, watch::Receiver<Option<Answer>>>>>;
+type Flight = Shared<oneshot::Receiver<Answer>>;
+type Board = Arc<Mutex<HashMap<String, Flight>>>;
 
 /// Questions being asked, by key.
 #[derive(Debug, Default)]
@@ -25,11 +28,11 @@ pub(super) enum Seat {
 pub(super) struct Pilot {
     board: Board,
     key: String,
-    answer: watch::Sender<Option<Answer>>,
+    answer: Option<oneshot::Sender<Answer>>,
 }
 
 /// Waits for an answer.
-pub(super) struct Passenger(watch::Receiver<Option<Answer>>);
+pub(super) struct Passenger(Flight);
 
 impl Flights {
     /// Joins the flight of a question, or starts it.
@@ -38,20 +41,23 @@ impl Flights {
         if let Some(flight) = flights.get(key) {
             return Seat::Passenger(Passenger(flight.clone()));
         }
-        let (answer, flight) = watch::channel(None);
-        flights.insert(key.to_owned(), flight);
+        let (answer, flight) = oneshot::channel();
+        flights.insert(key.to_owned(), flight.shared());
         Seat::Pilot(Pilot {
             board: Arc::clone(&self.0),
             key: key.to_owned(),
-            answer,
+            answer: Some(answer),
         })
     }
 }
 
 impl Pilot {
     /// Hands the answer to everybody who waits.
-    pub fn land(self, answer: Answer) {
-        self.answer.send_replace(Some(answer));
+    pub fn land(mut self, answer: Answer) {
+        if let Some(waiting) = self.answer.take() {
+            // Nobody may be waiting.
+            let _ = waiting.send(answer);
+        }
     }
 }
 
@@ -66,21 +72,28 @@ impl Drop for Pilot {
 
 impl Passenger {
     /// The answer; `None` when whoever asked has given up.
-    pub async fn land(mut self) -> Option<Answer> {
-        let answer = self.0.wait_for(Option::is_some).await.ok()?;
-        answer.clone()
+    pub async fn land(self) -> Option<Answer> {
+        self.0.await.ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll};
+
+    use futures_util::future::join3;
+    use futures_util::task::noop_waker_ref;
+
     use super::*;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap()
-            .block_on(future)
+        let mut future = pin!(future);
+        loop {
+            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(noop_waker_ref())) {
+                return value;
+            }
+        }
     }
 
     fn error() -> Answer {
@@ -91,18 +104,24 @@ mod tests {
         })
     }
 
+    fn passenger(flights: &Flights) -> Passenger {
+        match flights.board("k") {
+            Seat::Passenger(passenger) => passenger,
+            Seat::Pilot(_) => panic!("somebody flies already"),
+        }
+    }
+
     #[test]
     fn those_who_board_later_get_the_answer_of_the_first() {
         let flights = Flights::default();
         let Seat::Pilot(pilot) = flights.board("k") else {
             panic!("the first one flies");
         };
-        let Seat::Passenger(passenger) = flights.board("k") else {
-            panic!("the second one waits");
-        };
+        let (second, third) = (passenger(&flights), passenger(&flights));
         assert!(matches!(flights.board("other"), Seat::Pilot(_)));
-        pilot.land(error());
-        assert_eq!(block_on(passenger.land()), Some(error()));
+        // They wait before there is an answer, and all of them are woken by it.
+        let landed = block_on(join3(second.land(), third.land(), async { pilot.land(error()) }));
+        assert_eq!((landed.0, landed.1), (Some(error()), Some(error())));
         assert!(matches!(flights.board("k"), Seat::Pilot(_)));
     }
 
@@ -110,9 +129,7 @@ mod tests {
     fn a_flight_that_is_given_up_frees_those_who_wait() {
         let flights = Flights::default();
         let pilot = flights.board("k");
-        let Seat::Passenger(passenger) = flights.board("k") else {
-            panic!("the second one waits");
-        };
+        let passenger = passenger(&flights);
         drop(pilot);
         assert_eq!(block_on(passenger.land()), None);
     }

@@ -1,4 +1,4 @@
-//! Leaves an endpoint alone that keeps failing.
+//! Leaves a model alone that keeps failing. Each process finds that out for itself.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ const REST: Duration = Duration::from_secs(30);
 
 /// Counts failures.
 #[derive(Debug, Default)]
-pub(super) struct Breaker(Mutex<State>);
+pub struct Breaker(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -21,6 +21,9 @@ struct State {
 
 impl Breaker {
     /// Lets a call through, or tells for how long none is.
+    ///
+    /// # Errors
+    /// With the time for which nothing is let through.
     pub fn admit(&self, now: Instant) -> Result<(), Duration> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match state.rests_until {
