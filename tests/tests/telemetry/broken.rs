@@ -84,13 +84,3 @@ fn the_receiver_speaks_something_else() {
     let told = runs_with(&endpoint);
     assert_eq!(told.matches("traces cannot be delivered").count(), 1, "{told}");
 }
-
-#[test]
-fn an_endpoint_behind_tls_is_told_and_left_out() {
-    let agents = json!({"nothing": {"builtin": "noop"}});
-    let place = Place::new(&json!({"agents": agents}), &workflow());
-    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example")];
-    let (run, told) = run_workflow(&place.workflow(), &place.data(), &variables);
-    assert_eq!(run["status"], "SUCCESS");
-    assert!(told.contains("needs TLS"), "{told}");
-}

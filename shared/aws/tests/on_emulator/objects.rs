@@ -4,14 +4,19 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use aws_config::Region;
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use emulator::PACKAGES;
-use orchestrator_aws::clients::{Clients, loader};
+use orchestrator_aws::clients::Clients;
 use orchestrator_aws::fault::{Fault, Kind};
 use orchestrator_aws::meter::Meter;
 use orchestrator_aws::objects::Bucket;
@@ -21,6 +26,8 @@ use sha2::{Digest, Sha256};
 use crate::world::World;
 
 const REGION: &str = "eu-central-1";
+/// Of one call.
+const TRIES: u32 = 4;
 /// Letters that have to be written otherwise in addresses, and some that must not be.
 const ODD_KEY: &str = "config/Größe 1+2=3 (100%)~a_b-c.yaml";
 /// Reads what was sent and signs the same again.
@@ -72,7 +79,7 @@ async fn refusals_are_told_apart_and_passing_ones_tried_again() {
         Service::new(answers.collect())
     };
     let busy = answers(&[(503, "SlowDown"), (500, "InternalError"), (200, "")]);
-    let bucket = busy.bucket("bucket").await;
+    let bucket = busy.bucket("bucket");
     bucket
         .put("key", b"text".to_vec())
         .await
@@ -91,12 +98,7 @@ async fn refusals_are_told_apart_and_passing_ones_tried_again() {
         (500, "InternalError", Kind::Transient, 4),
     ] {
         let service = answers(&[(status, code); 4]);
-        let error = service
-            .bucket("bucket")
-            .await
-            .get("key")
-            .await
-            .expect_err("refused");
+        let error = service.bucket("bucket").get("key").await.expect_err("refused");
         assert_eq!(
             Fault::of(&error),
             Fault {
@@ -112,7 +114,7 @@ async fn refusals_are_told_apart_and_passing_ones_tried_again() {
 async fn signatures_are_those_of_another_implementation() {
     let service = Service::new(Vec::new());
     for name in ["bucket", "bucket.with.dots"] {
-        let bucket = service.bucket(name).await;
+        let bucket = service.bucket(name);
         bucket.put(ODD_KEY, b"a: b".to_vec()).await.expect("an answer");
         bucket.get("payloads/a b.json").await.expect("an answer");
         bucket.exists("x").await.expect("an answer");
@@ -169,14 +171,20 @@ impl Service {
         Service(Arc::new(Mutex::new(Kept { answers, sent })))
     }
 
-    async fn bucket(&self, name: &str) -> Bucket {
+    fn bucket(&self, name: &str) -> Bucket {
         let credentials = Credentials::new("AKID", "secret", Some("token".to_owned()), None, "tests");
-        let config = loader(SharedHttpConnector::new(self.clone()))
+        let connector = SharedHttpConnector::new(self.clone());
+        // Not from the environment, which names the emulator.
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
             .region(Region::new(REGION))
-            .credentials_provider(credentials)
-            .load()
-            .await;
-        Clients::new(config, Meter::default()).objects.bucket(name)
+            .credentials_provider(SharedCredentialsProvider::new(credentials));
+        Clients::new(config.build(), Meter::default())
+            .objects
+            .bucket(name)
     }
 
     fn sent(&self) -> Vec<Sent> {
