@@ -31,7 +31,7 @@ pub struct Api {
     console: Option<(Arc<Console>, Pages)>,
 }
 
-/// Answers with a page. A function that does not ask for it does not come with it: it is a fifth of the program.
+/// Answers with a page. A function that does not ask for it does not come with it: it is half a megabyte of what is uploaded.
 type Pages = for<'a> fn(
     &'a Console,
     &'a AwsBackend<ApiTranslator>,

@@ -1,6 +1,6 @@
 //! Objects in S3: storing one, reading one, and asking whether there is one.
 //!
-//! The SDK's crate for S3 is left out: with its checksums of every kind it is a sixth of what is uploaded for a function, and
+//! The SDK's crate for S3 is left out: with its checksums of every kind it is half a megabyte of what is uploaded for a function, and
 //! three calls without options are all that is needed. What is hard about a call stays the SDK's: credentials, signatures, tries,
 //! time-outs, connections. A signature covers the body, so that nothing damaged is stored.
 
