@@ -67,8 +67,7 @@ impl Config {
         };
         let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
         let file = path.display().to_string();
-        let settings = settings::load(&text);
-        let settings = settings.map_err(|problems| {
+        let settings = settings::load(&text).map_err(|problems| {
             let details = problems
                 .iter()
                 .map(|problem| problem.in_file(&file).to_string())

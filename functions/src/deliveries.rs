@@ -108,8 +108,7 @@ async fn read(function: &Function, record: SqsMessage) -> Delivery {
     let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
     let group = attribute("MessageGroupId").cloned();
     let sent_at = attribute("SentTimestamp").and_then(|time| time.parse().ok());
-    let sender = record.message_attributes.get(TRACEPARENT);
-    let sender = sender.and_then(|attribute| Context::parse(attribute.string_value.as_deref()?));
+    let sender = sender(&record);
     let id = record.message_id.unwrap_or_default();
     let body = record.body.unwrap_or_default();
     let message = function.engine.ports().queues.read(body).await;
@@ -125,6 +124,12 @@ async fn read(function: &Function, record: SqsMessage) -> Delivery {
         receives: receives.unwrap_or(1),
         message,
     }
+}
+
+/// The turn or the request that sent a message, if it was traced.
+pub(crate) fn sender(record: &SqsMessage) -> Option<Context> {
+    let attribute = record.message_attributes.get(TRACEPARENT)?;
+    Context::parse(attribute.string_value.as_deref()?)
 }
 
 /// Handles all messages of a run in one turn. `false`: they have to be delivered again.

@@ -5,11 +5,9 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use orchestrator_aws::backend::AwsBackend;
-use orchestrator_aws::messages::send::TRACEPARENT;
 use orchestrator_aws::messages::translations::decode;
 use orchestrator_core::ids::RunId;
 use orchestrator_engine::api::{Problem, later};
-use orchestrator_engine::trace::Context;
 use orchestrator_translate::Translator;
 use tracing::Instrument;
 
@@ -31,7 +29,7 @@ pub async fn serve<T: Translator>(function: &Function, translator: T) -> Result<
         let left = remaining(event.context.deadline).saturating_sub(RESERVE);
         // Part of the trace of the request that brought the text; a batch of several is nobody's part.
         let caller = match event.payload.records.as_slice() {
-            [only] => sender(only),
+            [only] => deliveries::sender(only),
             _ => None,
         };
         // On the heap: the future of all that is a type too deep for the compiler.
@@ -135,10 +133,4 @@ async fn translate<T: Translator>(
             later::give_up(backend, token, &why).await
         }
     }
-}
-
-/// The request that sent a message, if it was traced.
-fn sender(record: &SqsMessage) -> Option<Context> {
-    let attribute = record.message_attributes.get(TRACEPARENT)?;
-    Context::parse(attribute.string_value.as_deref()?)
 }

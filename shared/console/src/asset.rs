@@ -71,7 +71,6 @@ fn version() -> &'static str {
         for asset in ASSETS {
             digest.update(asset.bytes);
         }
-        let digest = digest.finalize();
-        digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&digest.finalize()[..6])
     })
 }

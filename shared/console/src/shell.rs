@@ -133,8 +133,7 @@ pub fn render(page: Page, parts: &Parts, frame: &Frame) -> Answer {
 
 fn tag(bytes: &[u8]) -> HeaderValue {
     let digest = Sha256::digest(bytes);
-    let digits: String = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::from_str(&format!("\"{digits}\"")).expect("digits are ASCII")
+    HeaderValue::from_str(&format!("\"{}\"", hex::encode(&digest[..12]))).expect("digits are ASCII")
 }
 
 fn is_known(parts: &Parts, tag: &HeaderValue) -> bool {

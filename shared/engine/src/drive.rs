@@ -2,6 +2,7 @@
 
 mod load;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use orchestrator_core::ids::{AttemptKey, RunId};
@@ -119,13 +120,17 @@ impl Session {
     pub fn owe_again(&mut self, recovery: Recovery) {
         self.wakes.recovers = true;
         self.wakes.is_look |= recovery.is_look;
+        // The turn may hand them over already, and two of its messages may ask for the same.
+        let dispatch = |effect: &Effect| match effect {
+            Effect::Dispatch(key) => Some(*key),
+            _ => None,
+        };
+        let owed: BTreeSet<AttemptKey> = self.outcome.effects.iter().filter_map(dispatch).collect();
         let mut effects = self.state.outstanding();
         effects.retain(|effect| match effect {
             Effect::Dispatch(key) => {
                 let queued_at = self.state.node(key.node).queued_at;
-                let is_recent = queued_at.is_none_or(|at| at >= recovery.since);
-                // Two messages of one turn may ask for the same.
-                is_recent && !self.outcome.effects.contains(effect)
+                queued_at.is_none_or(|at| at >= recovery.since) && !owed.contains(key)
             }
             _ => true,
         });

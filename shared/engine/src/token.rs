@@ -22,6 +22,7 @@ impl TokenKey {
 
     /// The token of an attempt: HMAC-SHA-256 over its key, in hexadecimal.
     pub fn sign(&self, key: AttemptKey) -> String {
+        // Every attempt gets one: written in place.
         let mut text = [0; 64];
         hex::encode_to_slice(self.mac(key).finalize().into_bytes(), &mut text).expect("two digits a byte");
         str::from_utf8(&text).expect("digits").to_owned()

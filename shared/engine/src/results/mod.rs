@@ -7,6 +7,7 @@
 mod kept;
 mod key;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -66,13 +67,18 @@ impl<P: Ports> Engine<P> {
         *answers = others;
         let mut candidates = Vec::into_iter(candidates).peekable();
         let mut keys = Keys::default();
+        // A host may look at files for it: once for each agent, not for each task.
+        let mut versions = BTreeMap::new();
         while candidates.peek().is_some() {
             let is_full = *bytes >= BYTES_PER_TURN;
             let mut asked = Vec::new();
             for mut answer in candidates.by_ref().take(CALLS_AT_ONCE) {
                 let node = answer.node;
-                let version = self.ports.compute().version_of(&state.task_of(node).agent);
-                let Some(key) = keys.key_of(state, node, &answer.choice, &version) else {
+                let agent = &state.task_of(node).agent;
+                let version = versions
+                    .entry(agent)
+                    .or_insert_with(|| self.ports.compute().version_of(agent));
+                let Some(key) = keys.key_of(state, node, &answer.choice, version) else {
                     answers.push(answer);
                     continue;
                 };

@@ -73,7 +73,7 @@ impl Checker {
             (None, None) => None,
         };
         Some(Webhook {
-            url: self.url("sla.webhook.url", url, &["http", "https"]),
+            url: self.url("sla.webhook.url", url, &["http"]),
             secret,
         })
     }

@@ -21,7 +21,7 @@ pub trait Sink: fmt::Debug + Send + Sync {
     fn take(&self, records: Vec<Record>);
 }
 
-/// A span, or what one is made of: it becomes one where it is sent, not where runs are worked on.
+/// Spans, or what they are made of: they are made where they are sent, not where runs are worked on.
 pub enum Record {
     /// Intervals of a run.
     Intervals(Arc<RunTrace>, Vec<Interval>),

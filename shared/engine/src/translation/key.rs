@@ -32,8 +32,7 @@ pub fn memo_key(translator: &str, request: &Request, intake: &Intake, policy: &P
         digest.update(part);
     }
     let hash: [u8; 32] = digest.finalize().into();
-    hash.iter()
-        .fold(MEMO_PREFIX.to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    format!("{MEMO_PREFIX}{}", hex::encode(hash))
 }
 
 #[cfg(test)]

@@ -127,9 +127,7 @@ impl Plan {
     pub fn token(&self) -> String {
         const BYTES: usize = 10;
         let hash: [u8; 32] = Sha256::digest(serde_json::to_vec(self).expect("a plan is plain data")).into();
-        hash[..BYTES]
-            .iter()
-            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        hex::encode(&hash[..BYTES])
     }
 
     /// Where it is kept.
