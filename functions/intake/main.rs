@@ -9,7 +9,7 @@ use orchestrator_functions::{gateway::GatewayRequest, log, start::Function};
 async fn main() -> Result<(), Error> {
     log::init();
     let function = &Function::start("intake").await?;
-    let api = &Api::new(function, None).with_console();
+    let api = &Api::new(function).with_console();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<GatewayRequest>| {
         let caller = function.telemetry.caller(&event.payload);
         let answer = async |invocation: &Invocation| api.answer(event.payload, invocation.context()).await;

@@ -2,7 +2,7 @@
 //! with everything downstream of it again (rerun).
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use orchestrator_functions::api::{Api, TAKING_BACK};
+use orchestrator_functions::api::Api;
 use orchestrator_functions::telemetry::{Invocation, Trigger};
 use orchestrator_functions::{gateway::GatewayRequest, log, start::Function};
 
@@ -10,7 +10,7 @@ use orchestrator_functions::{gateway::GatewayRequest, log, start::Function};
 async fn main() -> Result<(), Error> {
     log::init();
     let function = &Function::start("rollback").await?;
-    let api = &Api::new(function, Some(TAKING_BACK));
+    let api = &Api::taking_back(function);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<GatewayRequest>| {
         let caller = function.telemetry.caller(&event.payload);
         let answer = async |invocation: &Invocation| api.answer(event.payload, invocation.context()).await;

@@ -4,15 +4,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Request;
 use http::header::ACCEPT;
-use http::{HeaderMap, Method, Request};
+use http::request::Parts;
 use orchestrator_aws::backend::{AwsBackend, Place};
 use orchestrator_aws::messages::send::TRACEPARENT;
 use orchestrator_aws::translations::{self, ApiTranslator};
 use orchestrator_console::{Console, Live};
 use orchestrator_engine::api::response::Answer;
 use orchestrator_engine::api::route::{self, Operation};
-use orchestrator_engine::api::{Access, Code, Problem, handle, response};
+use orchestrator_engine::api::{Access, Code, Problem, handle, response, take_back};
 use orchestrator_engine::trace::Context;
 use orchestrator_translate::Translator;
 
@@ -25,13 +26,19 @@ use crate::start::Function;
 pub struct Api {
     backend: AwsBackend<ApiTranslator>,
     identities: Identities,
-    /// The operations of this function; `None`: all.
-    operations: Option<&'static [Operation]>,
+    operations: Operations,
     /// The pages for browsers, where they are wanted.
     console: Option<(Arc<Console>, Pages)>,
 }
 
-/// Answers with a page. A function that does not ask for it does not come with it: it is half a megabyte of what is uploaded.
+/// Carries out an operation. A function comes with those it asks for: what it does not ask for need not be uploaded.
+type Operations = for<'a> fn(
+    &'a AwsBackend<ApiTranslator>,
+    &'a Access,
+    Request<Bytes>,
+) -> Pin<Box<dyn Future<Output = Answer> + 'a>>;
+
+/// Answers with a page; the same.
 type Pages = for<'a> fn(
     &'a Console,
     &'a AwsBackend<ApiTranslator>,
@@ -49,12 +56,22 @@ pub(crate) fn backend<T: Translator>(function: &Function, translator: T) -> AwsB
     AwsBackend::new(function.engine.clone(), function.intake.clone(), desk, place)
 }
 
-/// What takes runs back: the operations of the rollback function.
-pub const TAKING_BACK: &[Operation] = &[Operation::RollbackRun, Operation::RetryRun, Operation::RerunTask];
-
 impl Api {
-    /// All operations, or only some of them; then there is nothing under the others' paths.
-    pub fn new(function: &Function, operations: Option<&'static [Operation]>) -> Api {
+    /// All operations.
+    pub fn new(function: &Function) -> Api {
+        Api::with(function, |backend, access, request| {
+            Box::pin(handle(backend, access, request))
+        })
+    }
+
+    /// Only the operations that take runs back; there is nothing under the others' paths.
+    pub fn taking_back(function: &Function) -> Api {
+        Api::with(function, |backend, access, request| {
+            Box::pin(take_back(backend, access, request))
+        })
+    }
+
+    fn with(function: &Function, operations: Operations) -> Api {
         Api {
             backend: backend(function, ApiTranslator::of(&function.translation)),
             identities: Identities::from_env(),
@@ -100,32 +117,18 @@ impl Api {
         {
             return pages(console, &self.backend, access, Request::from_parts(parts, body)).await;
         }
-        match self.refuse(&parts.method, parts.uri.path(), &parts.headers) {
-            Some(problem) => response::problem(&problem),
-            // The same.
-            None => {
-                let request = Request::from_parts(parts, body);
-                Box::pin(handle(&self.backend, access, request)).await
-            }
-        }
-    }
-
-    /// What this function cannot do although the API has it.
-    fn refuse(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Problem> {
-        // Unknown paths and methods are the API's own affair.
-        let operation = route::find(method, path).ok()?.route.operation;
-        if self.operations.is_some_and(|own| !own.contains(&operation)) {
-            let detail = "this function only takes runs back: rollback, retry, rerun (send the request to the function intake)";
-            return Some(Problem::new(Code::NoRoute, detail));
-        }
-        let wants_stream = headers
-            .get(ACCEPT)
-            .and_then(|accept| accept.to_str().ok())
-            .is_some_and(|accept| accept.contains("text/event-stream"));
-        if operation == Operation::ListEvents && wants_stream {
+        if wants_stream(&parts) {
             let detail = "API Gateway does not stream (ask for application/json again and again, with ?after= the last 'next_after')";
-            return Some(Problem::new(Code::Unsupported, detail));
+            return response::problem(&Problem::new(Code::Unsupported, detail));
         }
-        None
+        (self.operations)(&self.backend, access, Request::from_parts(parts, body)).await
     }
+}
+
+fn wants_stream(parts: &Parts) -> bool {
+    let accept = parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    // Unknown paths and methods are the API's own affair.
+    accept.is_some_and(|accept| accept.contains("text/event-stream"))
+        && route::find(&parts.method, parts.uri.path())
+            .is_ok_and(|matched| matched.route.operation == Operation::ListEvents)
 }

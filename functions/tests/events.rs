@@ -7,7 +7,6 @@ use aws_lambda_events::sqs::SqsEvent;
 use orchestrator_aws::messages::{translations, wire};
 use orchestrator_aws::payloads::Reference;
 use orchestrator_engine::api::route;
-use orchestrator_functions::api::TAKING_BACK;
 use orchestrator_functions::gateway::GatewayRequest;
 use orchestrator_functions::identity::Identities;
 use orchestrator_functions::job_changes::{DETAIL_TYPE, JobEvent};
@@ -76,7 +75,7 @@ fn requests_go_to_the_function_that_serves_them() {
             let request = request.into_http().expect("a request");
             // There are samples of paths that do not exist.
             if let Ok(found) = route::find(request.method(), request.uri().path()) {
-                let takes_back = TAKING_BACK.contains(&found.route.operation);
+                let takes_back = found.route.operation.takes_back();
                 assert_eq!(takes_back, function == "rollback", "{name}");
             }
         }

@@ -16,7 +16,7 @@ use super::measure::Measured;
 use super::workload::Plan;
 
 /// Rounds; the median of each way counts.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 21;
 
 /// The figures of the comparison.
 #[derive(Debug, Clone, Serialize)]

@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::trace::otlp::{self, CONTENT_TYPE};
+use orchestrator_engine::trace::queue::drop_spans;
 use orchestrator_engine::trace::{Export, Queue, Record, Sink, Span};
 
 /// Longest time a flush may take, whatever the environment allows.
@@ -44,11 +45,15 @@ impl Traces {
     /// Sends what there is, at `now`. Failures are told in the log and cost the spans.
     pub async fn flush(&self, now: Timestamp) {
         let records = self.lock().take();
-        if records.is_empty() || now.0 < self.paused_until.load(Ordering::Relaxed) {
+        if now.0 < self.paused_until.load(Ordering::Relaxed) {
+            records.into_iter().for_each(|record| _ = drop_spans(record));
             return;
         }
         let mut spans: Vec<Span> = Vec::new();
         records.into_iter().for_each(|record| record.make(&mut spans));
+        if spans.is_empty() {
+            return;
+        }
         let body = otlp::traces(&self.export.resource, &spans);
         let timeout = self.export.timeout.min(FLUSH_TIMEOUT);
         let problem = match tokio::time::timeout(timeout, self.post(body)).await {
@@ -93,8 +98,8 @@ impl Traces {
 }
 
 impl Sink for Traces {
-    fn take(&self, records: Vec<Record>) {
-        let excess = self.lock().extend(records, self.export.queue_max);
+    fn take(&self, record: Record) {
+        let excess = self.lock().push(record, self.export.queue_max);
         if excess > 0 {
             tracing::warn!(spans = excess, "an invocation made more spans than are sent");
         }

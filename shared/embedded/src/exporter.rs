@@ -4,31 +4,20 @@
 //! them out when there are enough for a request or when the oldest has waited long enough. A collector that is away, slow or
 //! broken costs spans, never time or memory of a run.
 
-use std::collections::VecDeque;
+mod send;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use orchestrator_core::time::Timestamp;
 use orchestrator_engine::api::backend::{Stats, TelemetryStats};
-use orchestrator_engine::metrics::otlp::request as metrics;
-use orchestrator_engine::ports::Clock as _;
-use orchestrator_engine::trace::otlp::{self, CONTENT_TYPE};
-use orchestrator_engine::trace::{Export, Queue, Record, Sink, Span, Tracer};
+use orchestrator_engine::trace::{Export, Queue, Record, Sink, Tracer};
 
-use crate::clock::SystemClock;
-use crate::http::{config, is_secure};
+use send::Sender;
 
-/// Tries of one request.
-const TRIES_MAX: u32 = 4;
-/// Pause before the second try; doubles with every further one.
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
 /// Longest time for what is left at the end.
 const END_TIMEOUT: Duration = Duration::from_secs(3);
-/// Bytes of an answer that are read.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
-
 /// Turns and dispatches that take less, milliseconds, have no span of their own: their time would be 0.
 const WORK_MS_MIN: u64 = 1;
 
@@ -145,7 +134,7 @@ impl Drop for Exporter {
 }
 
 impl Sink for Exporter {
-    fn take(&self, records: Vec<Record>) {
+    fn take(&self, record: Record) {
         let shared = &*self.shared;
         let mut state = shared.lock();
         let spans_max = match state.is_stopping {
@@ -153,13 +142,13 @@ impl Sink for Exporter {
             false => shared.export.queue_max,
         };
         let before = state.queue.spans();
-        let excess = state.queue.extend(records, spans_max);
+        let excess = state.queue.push(record, spans_max);
         if excess > 0 {
             shared.dropped.fetch_add(excess as u64, Ordering::Relaxed);
         }
-        // The thread is woken once per batch, not once per turn.
-        let batch = shared.export.batch_max;
-        if before < batch && state.queue.spans() >= batch {
+        // The thread is woken when there is a batch and when there is too much, not once per turn.
+        let waiting = before..state.queue.spans();
+        if waiting.contains(&(shared.export.batch_max - 1)) || waiting.contains(&(shared.crowd() - 1)) {
             shared.wanted.notify_one();
         }
     }
@@ -186,201 +175,12 @@ impl Shared {
         }
     }
 
+    /// So many spans are too many to wait while nobody takes them.
+    fn crowd(&self) -> usize {
+        self.export.queue_max.div_ceil(2)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The thread.
-struct Sender {
-    shared: Arc<Shared>,
-    client: ureq::Agent,
-    is_failing: bool,
-    numbers: Numbers,
-    started_at: Timestamp,
-    metrics_sent_at: Timestamp,
-}
-
-impl Sender {
-    fn new(shared: Arc<Shared>, numbers: Numbers) -> Sender {
-        let Export {
-            endpoint,
-            metrics_endpoint,
-            timeout,
-            ..
-        } = &shared.export;
-        let is_secure = is_secure(endpoint) || metrics_endpoint.as_deref().is_some_and(is_secure);
-        let config = config(is_secure).timeout_global(Some(*timeout)).build();
-        Sender {
-            metrics_sent_at: SystemClock.now(),
-            started_at: SystemClock.now(),
-            shared,
-            client: config.into(),
-            is_failing: false,
-            numbers,
-        }
-    }
-
-    fn run(mut self) {
-        while let Some(records) = self.next() {
-            let batch_max = self.shared.export.batch_max;
-            let mut batch = Vec::with_capacity(batch_max);
-            for record in records {
-                if !batch.is_empty() && batch.len() + record.spans() > batch_max {
-                    self.send_all(&mut batch);
-                }
-                record.make(&mut batch);
-            }
-            self.send_all(&mut batch);
-            if self.metrics_are_due() {
-                self.send_metrics();
-            }
-        }
-        self.send_metrics();
-        self.shared.lock().has_ended = true;
-        self.shared.ended.notify_all();
-    }
-
-    /// Waits until there is a batch, or until the delay is over; `None` at the end.
-    fn next(&self) -> Option<VecDeque<Record>> {
-        let Export { batch_max, delay, .. } = self.shared.export;
-        let state = self.shared.lock();
-        let is_short = |state: &mut State| !state.is_stopping && state.queue.spans() < batch_max;
-        let waited = self.shared.wanted.wait_timeout_while(state, delay, is_short);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let is_over = state.is_stopping && state.queue.spans() == 0;
-        (!is_over).then(|| state.queue.take())
-    }
-
-    /// A clock that was set back makes them due.
-    fn metrics_are_due(&self) -> bool {
-        let now = SystemClock.now();
-        let since = Duration::from_millis(now.millis_since(self.metrics_sent_at));
-        now < self.metrics_sent_at || since >= self.shared.export.metrics_interval
-    }
-
-    /// Metrics are cumulative: what does not arrive now is in what is sent next, so nothing is sent twice.
-    fn send_metrics(&mut self) {
-        let Some(endpoint) = self.shared.export.metrics_endpoint.clone() else {
-            return;
-        };
-        let now = SystemClock.now();
-        self.metrics_sent_at = now;
-        let numbers = Stats {
-            uptime_seconds: now.millis_since(self.started_at) / 1_000,
-            telemetry: self.shared.stats(),
-            ..(self.numbers)()
-        };
-        let body = metrics(&self.shared.export.resource, &numbers, self.started_at, now);
-        if let Err(Refused { detail, .. }) = self.post(&endpoint, &body)
-            && !std::mem::replace(&mut self.is_failing, true)
-        {
-            tracing::warn!(
-                endpoint,
-                problem = detail,
-                "metrics cannot be delivered; runs go on without them"
-            );
-        }
-    }
-
-    /// Sends spans in as many requests as it takes.
-    fn send_all(&mut self, spans: &mut Vec<Span>) {
-        for batch in spans.chunks(self.shared.export.batch_max) {
-            self.send(batch);
-        }
-        spans.clear();
-    }
-
-    fn send(&mut self, batch: &[Span]) {
-        let body = otlp::traces(&self.shared.export.resource, batch);
-        let mut pause = PAUSE_FIRST;
-        let mut problem = String::new();
-        for _ in 0..TRIES_MAX {
-            match self.post(&self.shared.export.endpoint, &body) {
-                Ok(()) => {
-                    self.shared.sent.fetch_add(batch.len() as u64, Ordering::Relaxed);
-                    if std::mem::take(&mut self.is_failing) {
-                        tracing::warn!(
-                            endpoint = self.shared.export.endpoint,
-                            "traces are delivered again"
-                        );
-                    }
-                    return;
-                }
-                Err(Refused { detail, is_transient }) => {
-                    problem = detail;
-                    if !is_transient || !self.pause(pause) {
-                        break;
-                    }
-                    pause *= 2;
-                }
-            }
-        }
-        self.shared
-            .failed
-            .fetch_add(batch.len() as u64, Ordering::Relaxed);
-        // Told once, not for every batch.
-        if !std::mem::replace(&mut self.is_failing, true) {
-            tracing::warn!(
-                endpoint = self.shared.export.endpoint,
-                problem,
-                "traces cannot be delivered; runs go on without them"
-            );
-        }
-    }
-
-    /// Waits, unless the end comes. Whether to try again.
-    fn pause(&self, pause: Duration) -> bool {
-        let state = self.shared.lock();
-        let goes_on = |state: &mut State| !state.is_stopping;
-        let waited = self.shared.wanted.wait_timeout_while(state, pause, goes_on);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        !state.is_stopping
-    }
-
-    fn post(&self, endpoint: &str, body: &[u8]) -> Result<(), Refused> {
-        let headers = &self.shared.export.headers;
-        let mut request = self.client.post(endpoint).header("content-type", CONTENT_TYPE);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let mut response = request.send(body).map_err(|error| Refused {
-            is_transient: !matches!(error, ureq::Error::BadUri(_) | ureq::Error::Http(_)),
-            detail: error.to_string(),
-        })?;
-        let status = response.status().as_u16();
-        // Read to its end, so that the connection can be used again; what it says is for people.
-        let answer = response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_vec();
-        match status {
-            200..=299 => Ok(()),
-            _ => Err(Refused {
-                // By the OTLP specification.
-                is_transient: matches!(status, 429 | 502 | 503 | 504),
-                detail: format!(
-                    "the collector answered {status} {}",
-                    told(&answer.unwrap_or_default())
-                ),
-            }),
-        }
-    }
-}
-
-/// Why a request was not taken.
-struct Refused {
-    detail: String,
-    is_transient: bool,
-}
-
-/// The beginning of an answer, if it is text.
-fn told(answer: &[u8]) -> String {
-    const SHOWN_MAX: usize = 200;
-    let text = String::from_utf8_lossy(answer);
-    text.chars()
-        .filter(|letter| !letter.is_control())
-        .take(SHOWN_MAX)
-        .collect()
 }

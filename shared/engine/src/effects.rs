@@ -89,7 +89,7 @@ impl<P: Ports> Engine<P> {
         let (state, is_repeat) = (session.state(), session.recovers());
         let mut dispatches = Vec::with_capacity(keys.len());
         for key in keys {
-            match Envelope::of(state, key, self.tokens.sign(key), self.carrier_of(session, key)) {
+            match Envelope::of(state, key, self.tokens.sign(key), self.parent_of(session, key)) {
                 Ok(envelope) => {
                     let choice = state
                         .choice_of(key.node)

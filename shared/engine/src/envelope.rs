@@ -1,15 +1,17 @@
 //! What an agent gets: one JSON document per attempt.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::env_vars;
 use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
 use orchestrator_core::policy::Overrides;
-use orchestrator_core::run::{Carrier, RunState, TaskStatus};
+use orchestrator_core::run::{RunState, TaskStatus};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::trace::Parent;
 use crate::views::CheckpointView;
 
 /// The envelope. Field order is the order agents see.
@@ -52,7 +54,7 @@ pub struct Envelope {
     /// Why a checkpoint that was saved is not the one the attempt starts from; `null` when all is well.
     pub checkpoint_problem: Option<String>,
     /// W3C trace context of the attempt: the parent of the agent's own spans.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<Parent>,
     /// W3C `tracestate` of the request.
     pub tracestate: Option<String>,
     /// W3C `baggage` of the request.
@@ -63,11 +65,11 @@ pub struct Envelope {
 
 impl Envelope {
     /// The trace context as environment variables; in lower case they are the names of HTTP headers.
-    pub fn trace_variables(&self) -> [(&'static str, Option<&str>); 3] {
+    pub fn trace_variables(&self) -> [(&'static str, Option<Cow<'_, str>>); 3] {
         [
-            (env_vars::TRACEPARENT, self.traceparent.as_deref()),
-            (env_vars::TRACESTATE, self.tracestate.as_deref()),
-            (env_vars::BAGGAGE, self.baggage.as_deref()),
+            (env_vars::TRACEPARENT, self.traceparent.as_ref().map(Parent::text)),
+            (env_vars::TRACESTATE, self.tracestate.as_deref().map(Cow::from)),
+            (env_vars::BAGGAGE, self.baggage.as_deref().map(Cow::from)),
         ]
     }
 
@@ -76,10 +78,16 @@ impl Envelope {
     /// # Errors
     /// With the reference that has no value; the run checks references before the task becomes ready, so this is a
     /// change of its inputs under it.
-    pub fn of(state: &RunState, key: AttemptKey, token: String, trace: Carrier) -> Result<Envelope, String> {
+    pub fn of(
+        state: &RunState,
+        key: AttemptKey,
+        token: String,
+        parent: Option<Parent>,
+    ) -> Result<Envelope, String> {
         let node = state.node(key.node);
         let task = state.task_of(key.node);
         let choice = state.choice_of(key.node).ok_or("the attempt has no choice")?;
+        let carried = &state.submission.trace;
         let params = task
             .params
             .resolve(&state.scope(key.node))
@@ -117,9 +125,9 @@ impl Envelope {
             checkpoint: node.checkpoint.as_ref().map(|last| Arc::clone(&last.value)),
             checkpoints: CheckpointView::newest_first(node.checkpoint.as_deref()),
             checkpoint_problem: None,
-            traceparent: trace.parent,
-            tracestate: trace.state,
-            baggage: trace.baggage,
+            traceparent: parent,
+            tracestate: carried.state.clone(),
+            baggage: carried.baggage.clone(),
             token,
         })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orchestrator_core::ids::{AttemptKey, RunId};
-use orchestrator_core::run::{Carrier, Event, RunState};
+use orchestrator_core::run::{Event, RunState};
 use orchestrator_core::time::Timestamp;
 
 use crate::drive::Session;
@@ -13,9 +13,12 @@ use crate::metrics::Metrics;
 use crate::ports::compute::Dispatch;
 use crate::ports::{Clock, Compute, Ports, SessionCache, journal};
 use crate::trace::interval::{Interval, Outcome, Phase, Upstreams};
+use crate::trace::parts::Parts;
 use crate::trace::run::trace_id_of;
 use crate::trace::span::Attribute;
-use crate::trace::{Context, Record, RunTrace, Span, SpanId, SpanKind, Timeline, Tracer, Turn, Value, ids};
+use crate::trace::{
+    Context, Following, Mark, Parent, Record, RunTrace, Span, SpanId, SpanKind, Tracer, Turn, Value, ids,
+};
 
 /// Who watches the engine. Nobody, unless a host says otherwise.
 #[derive(Debug, Clone, Default)]
@@ -27,10 +30,10 @@ pub struct Telemetry {
 }
 
 /// What a session knows of the trace of its run, if it is exported.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Tracing {
-    trace: Arc<RunTrace>,
-    timeline: Timeline,
+    following: Arc<Following>,
+    parts: Parts,
 }
 
 /// Attempts that are being handed over.
@@ -42,7 +45,7 @@ pub(crate) struct Handed {
 /// Work that the host did on a run.
 #[derive(Debug, Clone)]
 struct Work {
-    trace: Arc<RunTrace>,
+    following: Arc<Following>,
     part: u32,
     start: Timestamp,
     end: Timestamp,
@@ -64,14 +67,17 @@ impl Work {
             upstream: Upstreams::Untold,
             name: None,
         };
-        self.trace.span(id, None, name, &interval)
+        self.following.trace().span(id, None, name, &interval)
     }
 }
 
 impl Tracing {
     /// Takes in an event of the past, which was told when it happened.
-    pub(crate) fn catch_up(&mut self, event: &Event, at: Timestamp, state: &RunState) {
-        self.timeline.see(event, at, state, &mut |_| {});
+    pub(crate) fn catch_up(&mut self, event: &Event, at: Timestamp) {
+        if let Some(mark) = Mark::of(event) {
+            self.parts.see(&mark);
+            self.following.catch_up(mark, at);
+        }
     }
 }
 
@@ -82,13 +88,13 @@ impl<P: Ports> Engine<P> {
         let trace = RunTrace::of(state, tracer.sampler());
         trace.is_sampled().then(|| {
             Box::new(Tracing {
-                timeline: Timeline::new(state.submitted_at, state.workflow.tasks.len()),
-                trace: Arc::new(trace),
+                following: Arc::new(Following::new(trace, state)),
+                parts: Parts::default(),
             })
         })
     }
 
-    /// Tells what an append has ended.
+    /// Notes an append: what has ended with it is told by whoever exports.
     pub(crate) fn observe(&self, session: &mut Session, at: Timestamp, events: &[Event]) {
         self.telemetry.metrics.appended(events, session.state(), at);
         let Some(tracer) = self.telemetry.tracer.as_deref() else {
@@ -97,21 +103,13 @@ impl<P: Ports> Engine<P> {
         if session.seq() == 1 && session.tracing.is_none() {
             session.tracing = self.begin_tracing(session.state());
         }
-        // Taken out, so that the session can be looked at.
-        let Some(mut tracing) = session.tracing.take() else {
+        let Some(Tracing { following, parts }) = session.tracing.as_deref_mut() else {
             return;
         };
-        let Tracing { trace, timeline } = &mut *tracing;
-        let mut intervals = Vec::with_capacity(events.len());
-        for event in events {
-            timeline.see(event, at, session.state(), &mut |interval| {
-                intervals.push(interval)
-            });
+        let marks = following.note(events, at, |mark| parts.see(mark));
+        if marks > 0 {
+            tracer.record(Record::Followed(Arc::clone(following), marks));
         }
-        if !intervals.is_empty() {
-            tracer.record(vec![Record::Intervals(Arc::clone(trace), intervals)]);
-        }
-        session.tracing = Some(tracing);
     }
 
     /// Tells of a turn that appended something or failed. It began with the session's time and has just ended.
@@ -127,10 +125,9 @@ impl<P: Ports> Engine<P> {
         if appended == 0 && result.is_ok() {
             return;
         }
-        let work = self.work(session, tracing);
-        if !tracer.tells_of(work.start, work.end) {
+        let Some(work) = self.work(session, tracing, tracer, session.now()) else {
             return;
-        }
+        };
         let (run, seq, use_case) = (session.state().id(), session.seq(), session.use_case);
         let cause = tracer.cause(run);
         let error = result.as_ref().err().map(ToString::to_string);
@@ -144,7 +141,7 @@ impl<P: Ports> Engine<P> {
             span.error = error;
             span
         };
-        tracer.record(vec![Record::Later(Box::new(make))]);
+        tracer.record(Record::Later(Box::new(make)));
     }
 
     /// The place of a run that is kept in its trace; `None` when it is not kept, or there are no traces.
@@ -155,7 +152,7 @@ impl<P: Ports> Engine<P> {
         let part = session
             .tracing
             .as_ref()
-            .map_or(0, |tracing| tracing.timeline.part());
+            .map_or(0, |tracing| tracing.parts.number());
         let context = RunTrace::of(session.state(), tracer.sampler()).part(part);
         cache.put(session);
         Some(context)
@@ -173,18 +170,18 @@ impl<P: Ports> Engine<P> {
     /// The turn that is under way, as a place in the trace of its run.
     pub(crate) fn turn_of<'a>(&self, session: &'a Session) -> Option<Turn<'a>> {
         let tracing = session.tracing.as_ref()?;
-        Some(tracing.trace.turn(session.seq()))
+        Some(tracing.following.trace().turn(session.seq()))
     }
 
     /// Notes which attempts are about to be handed over, if that is to be told.
     pub(crate) fn hands_over(&self, session: &Session, attempts: &[Dispatch]) -> Option<Handed> {
+        session.tracing.as_ref()?;
         let compute = self.ports.compute();
-        session.tracing.as_ref().map(|_| Handed {
+        let way = |attempt: &Dispatch| Some((attempt.key, compute.way(attempt)?));
+        let attempts: Vec<_> = attempts.iter().filter_map(way).collect();
+        (!attempts.is_empty()).then(|| Handed {
             began: self.ports.clock().now(),
-            attempts: attempts
-                .iter()
-                .map(|attempt| (attempt.key, compute.way(attempt)))
-                .collect(),
+            attempts,
         })
     }
 
@@ -196,21 +193,17 @@ impl<P: Ports> Engine<P> {
             return;
         };
         let (run, seq) = (session.state().id(), session.seq());
-        let work = Work {
-            start: handed.began,
-            ..self.work(session, tracing)
-        };
-        if !tracer.tells_of(work.start, work.end) {
+        let Some(work) = self.work(session, tracing, tracer, handed.began) else {
             return;
-        }
-        let record = |(key, way): (AttemptKey, Vec<Attribute>)| {
+        };
+        for (key, way) in handed.attempts {
             let (work, task) = (work.clone(), session.state().name_of(key.node));
             let make = move || {
                 let id = ids::within_turn(run, seq, "dispatch", Some(key));
                 let mut span = work.span(id, "dispatch");
                 span.kind = SpanKind::Producer;
                 span.parent = Some(ids::attempt(key));
-                span.links = vec![work.trace.at(ids::turn(run, seq))];
+                span.links = vec![work.following.trace().at(ids::turn(run, seq))];
                 span.attributes.extend([
                     ("task.id", Value::from(task)),
                     ("task.epoch", key.epoch.into()),
@@ -219,35 +212,31 @@ impl<P: Ports> Engine<P> {
                 span.attributes.extend(way);
                 span
             };
-            Record::Later(Box::new(make))
-        };
-        tracer.record(handed.attempts.into_iter().map(record).collect());
+            tracer.record(Record::Later(Box::new(make)));
+        }
     }
 
-    fn work(&self, session: &Session, tracing: &Tracing) -> Work {
-        let now = self.ports.clock().now();
-        Work {
-            trace: Arc::clone(&tracing.trace),
-            part: tracing.timeline.part(),
-            start: session.now(),
-            end: now.max(session.now()),
-        }
+    /// Work since `start` that has just ended, if it is told of.
+    fn work(&self, session: &Session, tracing: &Tracing, tracer: &Tracer, start: Timestamp) -> Option<Work> {
+        let end = self.ports.clock().now().max(session.now());
+        tracer.tells_of(start, end).then(|| Work {
+            following: Arc::clone(&tracing.following),
+            part: tracing.parts.number(),
+            start,
+            end,
+        })
     }
 
     /// The trace context an agent gets: its attempt's. Without traces, what came with the request is handed on.
-    pub(crate) fn carrier_of(&self, session: &Session, key: AttemptKey) -> Carrier {
-        let submission = &session.state().submission;
-        let context: Option<Context> = match (&session.tracing, self.telemetry.tracer.as_deref()) {
-            (_, None) => None,
-            (Some(tracing), _) => Some(tracing.trace.attempt(key)),
-            (None, Some(tracer)) => Some(RunTrace::of(session.state(), tracer.sampler()).attempt(key)),
+    pub(crate) fn parent_of(&self, session: &Session, key: AttemptKey) -> Option<Parent> {
+        let Some(tracer) = self.telemetry.tracer.as_deref() else {
+            let given = session.state().submission.trace.parent.clone();
+            return given.map(Parent::Given);
         };
-        Carrier {
-            parent: match context {
-                Some(context) => Some(context.traceparent()),
-                None => submission.trace.parent.clone(),
-            },
-            ..submission.trace.clone()
-        }
+        let attempt = match &session.tracing {
+            Some(tracing) => tracing.following.trace().attempt(key),
+            None => RunTrace::of(session.state(), tracer.sampler()).attempt(key),
+        };
+        Some(attempt)
     }
 }

@@ -149,7 +149,7 @@ fn environment(attempt: &Dispatch, text: &str) -> Vec<KeyValuePair> {
         (env_vars::ORCHESTRATOR_ATTEMPT_KEY, attempt.key.to_string()),
     ];
     let trace = envelope.trace_variables().into_iter();
-    variables.extend(trace.filter_map(|(name, value)| Some((name, value?.to_owned()))));
+    variables.extend(trace.filter_map(|(name, value)| Some((name, value?.into_owned()))));
     variables
         .into_iter()
         .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build())

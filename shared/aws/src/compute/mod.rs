@@ -233,10 +233,10 @@ impl Compute for AgentCompute {
         }
     }
 
-    fn way(&self, attempt: &Dispatch) -> Vec<Attribute> {
+    fn way(&self, attempt: &Dispatch) -> Option<Vec<Attribute>> {
         let class = attempt.choice.overrides.resource_class;
-        match self.agents.place(&attempt.envelope.agent, class) {
-            Some(Place::Queue(url)) => vec![
+        Some(match self.agents.place(&attempt.envelope.agent, class)? {
+            Place::Queue(url) => vec![
                 ("messaging.system", fixed("aws_sqs")),
                 ("messaging.operation.name", fixed("send")),
                 ("messaging.operation.type", fixed("send")),
@@ -245,13 +245,12 @@ impl Compute for AgentCompute {
                     url.rsplit('/').next().unwrap_or_default().into(),
                 ),
             ],
-            Some(Place::Job(target)) => vec![
+            Place::Job(target) => vec![
                 ("aws.batch.job_queue", target.queue.into()),
                 ("aws.batch.job_definition", target.definition.into()),
                 ("aws.batch.job_name", batch::job_name(attempt.key).into()),
             ],
-            None => Vec::new(),
-        }
+        })
     }
 
     fn version_of(&self, agent: &str) -> AgentVersion {

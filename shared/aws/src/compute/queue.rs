@@ -7,12 +7,13 @@ use crate::messages::send::Outgoing;
 
 /// The message of an attempt. Agents see a repeated one again: they know it by run, task, epoch and attempt.
 pub(super) fn outgoing(attempt: &Dispatch, text: String) -> Outgoing {
+    let parent = attempt.envelope.traceparent.as_ref();
     Outgoing {
         body: text,
         group: None,
         deduplication: None,
         delay_seconds: 0,
-        traceparent: attempt.envelope.traceparent.clone(),
+        traceparent: parent.map(|parent| parent.text().into_owned()),
     }
 }
 

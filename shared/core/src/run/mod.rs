@@ -59,6 +59,7 @@ pub use event::{Event, Failure, FailureClass, Progress, SkipReason};
 pub use group::{ChildOf, Group};
 pub use rejection::Rejection;
 pub use reuse::{Found, Lookup, Origin, ResultKey};
+pub use rollback::undo_name;
 pub use state::{Node, RunState};
 pub use status::{RunStatus, TaskStatus};
 pub use submission::{Carrier, Submission};

@@ -151,7 +151,7 @@ impl Surroundings {
             .process_group(0);
         for (name, value) in envelope.trace_variables() {
             match value {
-                Some(value) => command.env(name, value),
+                Some(value) => command.env(name, &*value),
                 None => command.env_remove(name),
             };
         }

@@ -82,7 +82,7 @@ impl HttpClient {
             .header("idempotency-key", idempotency_key(envelope));
         for (name, value) in envelope.trace_variables() {
             if let Some(value) = value {
-                request = request.header(name.to_ascii_lowercase(), value);
+                request = request.header(name.to_ascii_lowercase(), &*value);
             }
         }
         let request = request

@@ -40,7 +40,8 @@ pub(crate) async fn resend(
     for run in ended.map(|run| run.run).chain(active.iter().copied()) {
         // Whoever loads the run tells that it cannot be read.
         if let Ok(history) = History::read(&engine.ports().journal, run).await {
-            tracer.record(recent(&history, tracer));
+            let records = recent(&history, tracer).into_iter();
+            records.for_each(|record| tracer.record(record));
         }
     }
 }

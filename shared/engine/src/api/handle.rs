@@ -41,6 +41,20 @@ pub(super) struct Asked<'a, B> {
 
 /// Answers a request. Never fails: whatever goes wrong is an answer too.
 pub async fn handle<B: Backend>(backend: &B, access: &Access, request: Request<Bytes>) -> Answer {
+    handle_by(backend, access, request, carry_out).await
+}
+
+/// The same for a program that only takes runs back: it comes without all other operations.
+pub async fn take_back<B: Backend>(backend: &B, access: &Access, request: Request<Bytes>) -> Answer {
+    handle_by(backend, access, request, carry_out_taking_back).await
+}
+
+async fn handle_by<B: Backend>(
+    backend: &B,
+    access: &Access,
+    request: Request<Bytes>,
+    carry_out: impl AsyncFnOnce(Asked<'_, B>) -> Result<Answer, Problem>,
+) -> Answer {
     let (parts, body) = request.into_parts();
     let id = backend.new_run_id();
     let request_id = match parts.headers.get(&REQUEST_ID) {
@@ -48,10 +62,24 @@ pub async fn handle<B: Backend>(backend: &B, access: &Access, request: Request<B
         _ => HeaderValue::from_str(&id.to_string()).expect("a run id is letters and digits"),
     };
     let traced = Traced::begin(backend, id, &parts);
-    let mut answer = match answer(backend, access, &parts, &body, (id, traced.carrier())).await {
-        Ok(answer) => answer,
-        Err(problem) => response::problem(&problem),
+    let carrier = traced.carrier();
+    let answered = match find(access, &parts) {
+        Ok(Found::Operation(matched, caller)) => {
+            let asked = Asked {
+                backend,
+                caller,
+                matched: &matched,
+                parts: &parts,
+                body: &body,
+                id,
+                carrier,
+            };
+            carry_out(asked).await
+        }
+        Ok(Found::Answer(answer)) => Ok(answer),
+        Err(problem) => Err(problem),
     };
+    let mut answer = answered.unwrap_or_else(|problem| response::problem(&problem));
     traced.end(backend, &parts, &answer).await;
     if parts.method == Method::HEAD {
         *answer.body_mut() = Bytes::new();
@@ -63,13 +91,14 @@ pub async fn handle<B: Backend>(backend: &B, access: &Access, request: Request<B
     answer
 }
 
-async fn answer<B: Backend>(
-    backend: &B,
-    access: &Access,
-    parts: &Parts,
-    body: &Bytes,
-    (id, carrier): (RunId, Carrier),
-) -> Result<Answer, Problem> {
+/// What a request is for.
+enum Found<'a> {
+    Operation(Matched<'a>, Caller),
+    /// Nothing: it is answered at once.
+    Answer(Answer),
+}
+
+fn find<'a>(access: &Access, parts: &'a Parts) -> Result<Found<'a>, Problem> {
     let matched = match route::find(&parts.method, parts.uri.path()) {
         Ok(matched) => matched,
         Err(Mismatch::Path) => {
@@ -79,23 +108,17 @@ async fn answer<B: Backend>(
             );
             return Err(Problem::new(Code::NoRoute, detail));
         }
-        Err(Mismatch::Method(methods)) => return Ok(wrong_method(&parts.method, &methods)),
+        Err(Mismatch::Method(methods)) => return Ok(Found::Answer(wrong_method(&parts.method, &methods))),
     };
-    let caller = match access.caller(&parts.method, &parts.headers) {
-        Ok(caller) => caller,
-        Err(_) if matched.route.is_open => Caller::nobody(),
-        Err(problem) => return Err(problem),
-    };
-    let asked = Asked {
-        backend,
-        caller,
-        matched: &matched,
-        parts,
-        body,
-        id,
-        carrier,
-    };
-    match matched.route.operation {
+    match access.caller(&parts.method, &parts.headers) {
+        Ok(caller) => Ok(Found::Operation(matched, caller)),
+        Err(_) if matched.route.is_open => Ok(Found::Operation(matched, Caller::nobody())),
+        Err(problem) => Err(problem),
+    }
+}
+
+async fn carry_out<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
+    match asked.matched.route.operation {
         Operation::SubmitWorkflow => workflows::submit(asked).await,
         Operation::TranslateText => later::translate(asked).await,
         Operation::SuggestWorkflow => translations::suggest(asked).await,
@@ -127,6 +150,17 @@ async fn answer<B: Backend>(
         Operation::GetSla => system::sla(asked).await,
         Operation::GetHealth => Ok(system::health()),
         Operation::GetOpenApi => Ok(system::openapi()),
+    }
+}
+
+async fn carry_out_taking_back<B: Backend>(asked: Asked<'_, B>) -> Result<Answer, Problem> {
+    match asked.matched.route.operation {
+        Operation::RollbackRun => rollbacks::roll_back(asked).await,
+        operation if operation.takes_back() => operations::operate(asked).await,
+        _ => {
+            let detail = "this function only takes runs back: rollback, retry, rerun (send the request to the function intake)";
+            Err(Problem::new(Code::NoRoute, detail))
+        }
     }
 }
 

@@ -33,6 +33,6 @@ pub mod workflows;
 
 pub use access::{Access, Caller, Role};
 pub use backend::{Backend, Intake};
-pub use handle::{CORRELATION_ID, REQUEST_ID, handle};
+pub use handle::{CORRELATION_ID, REQUEST_ID, handle, take_back};
 pub use problem::{Code, Problem};
 pub use route::{ROUTES, Route};

@@ -56,6 +56,14 @@ pub enum Operation {
     GetOpenApi,
 }
 
+impl Operation {
+    /// Whether it takes a run back or does something of it again.
+    pub fn takes_back(self) -> bool {
+        use Operation::{RerunTask, RetryRun, RollbackRun};
+        matches!(self, RollbackRun | RetryRun | RerunTask)
+    }
+}
+
 const fn route(method: Method, path: &'static str, operation: Operation, summary: &'static str) -> Route {
     Route {
         method,

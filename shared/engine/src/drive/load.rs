@@ -99,7 +99,7 @@ impl<P: Ports> Engine<P> {
                     (Some(state), event) => {
                         state.evolve(event, at);
                         if let Some(tracing) = tracing {
-                            tracing.catch_up(event, at, state);
+                            tracing.catch_up(event, at);
                         }
                     }
                     (None, _) => return Err(corrupt("the first event is not the submission".to_owned())),

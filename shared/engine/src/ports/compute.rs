@@ -21,10 +21,11 @@ pub trait Compute {
     /// When nothing is known to have been handed over; the message that led here is then delivered again.
     async fn dispatch(&self, attempts: Vec<Dispatch>) -> Result<(), HostError>;
 
-    /// What is told of the way an attempt is handed over: attributes of its span.
-    fn way(&self, attempt: &Dispatch) -> Vec<Attribute> {
+    /// What is told of the way an attempt is handed over: attributes of its span. `None`: it stays in this process, and has no
+    /// way worth telling.
+    fn way(&self, attempt: &Dispatch) -> Option<Vec<Attribute>> {
         let _ = attempt;
-        Vec::new()
+        None
     }
 
     /// What tells an agent from what it was before it was changed. Results of another version are not reused.

@@ -1,8 +1,13 @@
 //! Trace contexts and how they travel in headers: W3C Trace Context and Baggage.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use orchestrator_core::ids::AttemptKey;
 use orchestrator_core::run::Carrier;
+use serde::{Serialize, Serializer};
+
+use super::ids;
 
 /// Identifies a trace. Never all zeros.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,12 +56,55 @@ impl Context {
 
     /// As a `traceparent`.
     pub fn traceparent(&self) -> String {
-        // Every attempt gets one: written in place.
+        // Nearly every attempt gets one: written in place.
         let mut text = *b"00-................................-................-00";
         hex::encode_to_slice(self.trace.0, &mut text[3..35]).expect("32 digits");
         hex::encode_to_slice(self.span.0, &mut text[36..52]).expect("16 digits");
         text[54] = b'0' + u8::from(self.is_sampled);
         str::from_utf8(&text).expect("digits and dashes").to_owned()
+    }
+}
+
+/// The `traceparent` of an attempt, written when somebody reads it: not every agent does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Parent {
+    /// What came with the request.
+    Given(String),
+    /// The attempt itself.
+    Attempt {
+        /// Its trace.
+        trace: TraceId,
+        /// The attempt.
+        key: AttemptKey,
+        /// Whether spans of the trace are exported.
+        is_sampled: bool,
+    },
+}
+
+impl Parent {
+    /// As a `traceparent`.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Parent::Given(text) => Cow::Borrowed(text),
+            Parent::Attempt {
+                trace,
+                key,
+                is_sampled,
+            } => {
+                let context = Context {
+                    trace: *trace,
+                    span: ids::attempt(*key),
+                    is_sampled: *is_sampled,
+                };
+                Cow::Owned(context.traceparent())
+            }
+        }
+    }
+}
+
+impl Serialize for Parent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
     }
 }
 

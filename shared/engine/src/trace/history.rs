@@ -1,10 +1,13 @@
 //! The whole timeline of a run, read from its journal.
 
+use std::sync::Arc;
+
 use orchestrator_core::ids::RunId;
 use orchestrator_core::run::RunState;
 use orchestrator_core::time::Timestamp;
 
 use super::interval::Interval;
+use super::mark::Mark;
 use super::timeline::Timeline;
 use crate::error::Error;
 use crate::ports::Journal;
@@ -33,11 +36,11 @@ impl History {
         let mut seen: Option<(Timeline, Timestamp)> = None;
         let mut ended = Vec::new();
         let see = |step: Step<'_>| {
-            let tasks = step.state.workflow.tasks.len();
-            let (timeline, last) = seen.get_or_insert_with(|| (Timeline::new(step.at, tasks), step.at));
-            timeline.see(step.event, step.at, step.state, &mut |interval| {
-                ended.push(interval)
-            });
+            let begin = || (Timeline::new(step.at, Arc::clone(&step.state.workflow)), step.at);
+            let (timeline, last) = seen.get_or_insert_with(begin);
+            if let Some(mark) = Mark::of(step.event) {
+                timeline.see(mark, step.at, &mut |interval| ended.push(interval));
+            }
             *last = step.at.max(*last);
         };
         replay.advance(journal, see).await?;

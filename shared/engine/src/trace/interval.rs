@@ -31,7 +31,7 @@ pub struct Interval {
     /// Direct upstream tasks of a task, as they were then.
     pub upstream: Upstreams,
     /// Name of a node that is neither a task of the workflow nor an item of one.
-    pub name: Option<Box<str>>,
+    pub name: Option<Arc<str>>,
 }
 
 /// What time was spent on.

@@ -1,20 +1,23 @@
 //! Traces of runs: what is exported, and how it travels.
 //!
-//! One run is one trace. Its spans are derived from the journal: a [`Timeline`] is fed the events of a run and yields
-//! [`Interval`]s, [`RunTrace`] makes spans of them, with [`ids`] that follow from what a span is about. So every process that
+//! One run is one trace. Its spans are derived from the journal: a [`Timeline`] is fed the events of a run, as
+//! [`Mark`]s, and yields [`Interval`]s, [`RunTrace`] makes spans of them, with [`ids`] that follow from what a span is about. So every process that
 //! reads the journal continues the same trace, after restarts and retries, and an agent's parent is known before its attempt
 //! has begun. What is not in the journal (requests, turns, functions) is recorded as it happens by the [`Tracer`].
 //!
 //! Nothing here sends anything. A host gives the [`Tracer`] a [`Sink`] that does, and [`otlp`] has the form it is sent in.
 //!
-//! Reading order: [`context`], [`ids`], [`timeline`], [`run`], [`tracer`], [`otlp`].
+//! Reading order: [`context`], [`ids`], [`timeline`], [`run`], [`follow`], [`tracer`], [`otlp`].
 
 pub mod context;
 pub mod export;
+pub mod follow;
 pub mod history;
 pub mod ids;
 pub mod interval;
+pub mod mark;
 pub mod otlp;
+pub(crate) mod parts;
 pub mod propagation;
 pub(crate) mod protobuf;
 pub mod queue;
@@ -26,9 +29,11 @@ pub mod tracer;
 mod track;
 pub mod xray;
 
-pub use context::{Context, SpanId, TraceId};
+pub use context::{Context, Parent, SpanId, TraceId};
 pub use export::Export;
+pub use follow::Following;
 pub use interval::{Interval, Outcome, Phase};
+pub use mark::Mark;
 pub use propagation::Propagators;
 pub use queue::Queue;
 pub use run::{RunTrace, Turn};

@@ -12,23 +12,19 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Takes in what fits into a queue of so many spans, and tells how many spans did not fit.
-    pub fn extend(&mut self, records: Vec<Record>, spans_max: usize) -> usize {
-        let mut excess = 0;
-        for mut record in records {
-            let room = spans_max.saturating_sub(self.spans);
-            excess += record.spans().saturating_sub(room);
-            if room == 0 {
-                continue;
-            }
-            // An append that ends more than there is room for, as the end of a large run does, is told in part.
-            if let Record::Intervals(_, intervals) = &mut record {
-                intervals.truncate(room);
-            }
-            self.spans += record.spans();
-            self.records.push_back(record);
+    /// Takes in a record, unless the queue is full with so many spans. How many spans were dropped instead.
+    pub fn push(&mut self, record: Record, spans_max: usize) -> usize {
+        if self.spans >= spans_max {
+            return drop_spans(record);
         }
-        excess
+        // One with more spans than there is room for, as the last append of a large run is, is taken whole.
+        self.spans += record.spans();
+        match &record {
+            // It stands in the queue already, and is seen whole when its turn comes.
+            Record::Followed(following, _) if !following.queue() => {}
+            _ => self.records.push_back(record),
+        }
+        0
     }
 
     /// How many spans wait.
@@ -40,6 +36,18 @@ impl Queue {
     pub fn take(&mut self) -> VecDeque<Record> {
         self.spans = 0;
         std::mem::take(&mut self.records)
+    }
+}
+
+/// Drops a record: so many spans are lost. A run stays followed, so that what it appends later is seen in its place.
+pub fn drop_spans(record: Record) -> usize {
+    match record {
+        Record::Followed(following, _) => {
+            let mut spans = 0;
+            following.see(|_| spans += 1);
+            spans
+        }
+        record => record.spans(),
     }
 }
 
@@ -71,11 +79,11 @@ mod tests {
             links: Vec::new(),
             error: None,
         };
-        let records = |count: usize| (0..count).map(|_| Record::Span(Box::new(span()))).collect();
+        let record = || Record::Span(Box::new(span()));
         let mut queue = Queue::default();
-        assert_eq!(queue.extend(records(3), 5), 0);
-        assert_eq!((queue.extend(records(3), 5), queue.spans()), (1, 5));
-        assert_eq!((queue.take().len(), queue.spans()), (5, 0));
-        assert_eq!((queue.extend(records(2), 0), queue.spans()), (2, 0));
+        let dropped: Vec<usize> = (0..3).map(|_| queue.push(record(), 2)).collect();
+        assert_eq!((dropped, queue.spans()), (vec![0, 0, 1], 2));
+        assert_eq!((queue.take().len(), queue.spans()), (2, 0));
+        assert_eq!((queue.push(record(), 0), queue.spans()), (1, 0));
     }
 }

@@ -1,7 +1,7 @@
 //! The trace of a run: where it belongs, and its intervals as spans.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use orchestrator_core::ids::{AttemptKey, RunId};
 use orchestrator_core::policy::{Choice, Verdict};
@@ -9,7 +9,7 @@ use orchestrator_core::run::{Found, RunState, SkipReason, Submission};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::{Task, Workflow};
 
-use super::context::{Context, SpanId, TraceId};
+use super::context::{Context, Parent, SpanId, TraceId};
 use super::ids;
 use super::interval::{Interval, Outcome, Phase, Place, Upstreams};
 use super::sampler::Sampler;
@@ -34,9 +34,14 @@ pub struct RunTrace {
     is_sampled: bool,
     workflow: Arc<Workflow>,
     submission: Arc<Submission>,
-    /// The run and its workflow, as every span names them.
-    run_text: Arc<str>,
-    workflow_text: Arc<str>,
+    names: OnceLock<Names>,
+}
+
+/// The run and its workflow, as every span names them.
+#[derive(Debug, Clone)]
+struct Names {
+    run: Arc<str>,
+    workflow: Arc<str>,
 }
 
 /// A turn as a place in the trace of its run. Most turns have nobody to tell it to, and then its id is not made.
@@ -65,17 +70,28 @@ impl RunTrace {
 
     fn new(workflow: Arc<Workflow>, submission: Arc<Submission>, sampler: &Sampler) -> RunTrace {
         let parent = submission.trace.parent.as_deref().and_then(Context::parse);
-        let trace = trace_id_of(&submission);
+        let trace = parent.map_or_else(|| ids::trace_of(submission.run), |parent| parent.trace);
         RunTrace {
             run: submission.run,
             trace,
             parent: parent.map(|parent| parent.span),
             is_sampled: sampler.samples(trace, parent.map(|parent| parent.is_sampled)),
-            run_text: submission.run.to_string().into(),
-            workflow_text: workflow.name.as_str().into(),
+            names: OnceLock::new(),
             workflow,
             submission,
         }
+    }
+
+    /// The workflow of the run.
+    pub(super) fn workflow(&self) -> &Arc<Workflow> {
+        &self.workflow
+    }
+
+    fn names(&self) -> &Names {
+        self.names.get_or_init(|| Names {
+            run: self.run.to_string().into(),
+            workflow: self.workflow.name.as_str().into(),
+        })
     }
 
     /// Whether its spans are exported.
@@ -118,8 +134,12 @@ impl RunTrace {
     }
 
     /// An attempt: the parent of whatever its agent does.
-    pub fn attempt(&self, key: AttemptKey) -> Context {
-        self.at(ids::attempt(key))
+    pub fn attempt(&self, key: AttemptKey) -> Parent {
+        Parent::Attempt {
+            trace: self.trace,
+            key,
+            is_sampled: self.is_sampled,
+        }
     }
 
     /// The span of the request that started the run, if it follows from the run: it began the trace.
@@ -138,7 +158,7 @@ impl RunTrace {
                 ("http.request.method", fixed("POST")),
                 ("http.route", fixed("/workflows")),
                 ("http.response.status_code", Value::Number(201)),
-                ("run.id", Value::from(&self.run_text)),
+                ("run.id", Value::from(&self.names().run)),
             ],
             links: Vec::new(),
             error: None,
@@ -162,8 +182,8 @@ impl RunTrace {
             start: interval.start,
             end: interval.end,
             attributes: vec![
-                ("run.id", Value::from(&self.run_text)),
-                ("run.workflow", Value::from(&self.workflow_text)),
+                ("run.id", Value::from(&self.names().run)),
+                ("run.workflow", Value::from(&self.names().workflow)),
                 ("run.request_type", fixed(REQUEST_TYPE)),
             ],
             links: Vec::new(),

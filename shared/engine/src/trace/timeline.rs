@@ -7,165 +7,154 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use orchestrator_core::ids::NodeIx;
-use orchestrator_core::run::{Event, RunState, SkipReason};
+use orchestrator_core::policy::Choice;
+use orchestrator_core::run::{SkipReason, undo_name};
 use orchestrator_core::time::Timestamp;
+use orchestrator_core::workflow::Workflow;
 
 use super::interval::{Interval, Outcome, Phase, Place, Upstreams};
+use super::mark::{Kind, Mark, OfTask};
+use super::parts::Parts;
 use super::span::LINKS_MAX;
 use super::track::{State, Track};
 
 /// The open phases of a run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Timeline {
-    part: u32,
+    workflow: Arc<Workflow>,
+    parts: Parts,
     part_began: Timestamp,
     is_admitted: bool,
     paused_at: Option<Timestamp>,
-    has_ended: bool,
     /// Whether this part has missed its deadline.
     is_late: bool,
+    rollbacks: u32,
+    choices: Vec<Arc<Choice>>,
     tracks: Vec<Track>,
 }
 
-/// What an event is seen with: its time, the run, and where to put what ended with it.
+/// What a mark is seen with: its time, and where to put what ended with it.
 struct Now<'a> {
     at: Timestamp,
-    state: &'a RunState,
     ended: &'a mut dyn FnMut(Interval),
 }
 
 impl Timeline {
-    /// Of a run that was submitted at `at`, with so many tasks.
-    pub fn new(at: Timestamp, tasks: usize) -> Timeline {
+    /// Of a run of this workflow that was submitted at `at`.
+    pub fn new(at: Timestamp, workflow: Arc<Workflow>) -> Timeline {
         Timeline {
-            part: 0,
+            parts: Parts::default(),
             part_began: at,
             is_admitted: false,
             paused_at: None,
-            has_ended: false,
             is_late: false,
-            tracks: vec![Track::new(None); tasks],
+            rollbacks: 0,
+            choices: Vec::new(),
+            tracks: vec![Track::new(None); workflow.tasks.len()],
+            workflow,
         }
     }
 
-    /// The part of the run that is going on, or was the last.
-    pub fn part(&self) -> u32 {
-        self.part
-    }
-
-    /// Takes in one event. `state` is the run after it, or after later events of the same append.
-    pub fn see(&mut self, event: &Event, at: Timestamp, state: &RunState, ended: &mut dyn FnMut(Interval)) {
-        let now = &mut Now { at, state, ended };
-        match event {
-            Event::RunAdmitted => {
+    /// Takes in the next mark of the run.
+    pub fn see(&mut self, mark: Mark, at: Timestamp, ended: &mut dyn FnMut(Interval)) {
+        let now = &mut Now { at, ended };
+        match mark.0 {
+            Kind::Admitted => {
                 if !std::mem::replace(&mut self.is_admitted, true) {
                     self.wait(Phase::Admission, self.part_began, now);
                 }
             }
-            Event::RunPaused { .. } | Event::RollbackStopped { .. } => {
-                self.paused_at = self.paused_at.or(Some(at))
-            }
-            Event::RunResumed { .. } => self.resume(now),
-            Event::RunSucceeded => self.end_run(Outcome::Success, now),
-            Event::RunFailed => self.end_run(Outcome::Failed(None), now),
-            Event::RunCancelled { .. } => self.end_run(Outcome::Cancelled, now),
-            Event::SlaBreached { key, .. } => match key.node {
-                Some(node) => self.track(node).late = Some((key.epoch, key.attempt)),
-                None => self.is_late = true,
-            },
-            // What a rollback undoes first is a node of its own.
-            Event::CompensationPlanned { .. } => self.tracks.push(Track::new(None)),
-            Event::RunReopened { .. } => {
+            Kind::Paused => self.paused_at = self.paused_at.or(Some(at)),
+            Kind::Resumed => self.resume(now),
+            Kind::Ended(outcome) => self.end_run(outcome, now),
+            Kind::Late => self.is_late = true,
+            Kind::RolledBack => self.rollbacks += 1,
+            Kind::Undo { of } => self.plan_undo(of),
+            Kind::Chosen(choice) => self.choices.push(choice),
+            Kind::Reopened => {
                 // A run that has not ended goes on with what it is.
-                if std::mem::take(&mut self.has_ended) {
-                    self.part += 1;
+                if self.parts.reopen() {
                     self.is_late = false;
                     self.part_began = at;
                 }
             }
-            _ => {
-                if let Some(node) = event.node() {
-                    self.see_task(event, node, now);
-                }
-            }
+            Kind::Task(node, mark) => self.see_task(mark, node, now),
         }
     }
 
-    fn see_task(&mut self, event: &Event, node: NodeIx, now: &mut Now<'_>) {
+    fn see_task(&mut self, mark: OfTask, node: NodeIx, now: &mut Now<'_>) {
         let at = now.at;
-        match event {
-            Event::TaskReady { .. } | Event::TaskApproved { .. } => {
+        match mark {
+            OfTask::Ready => {
                 self.leave(node, now);
                 self.track(node).enter(State::Ready, at);
             }
-            Event::TaskHeld { choice, hold, .. } => {
-                if self.track(node).state != State::Held(*hold) {
+            OfTask::Held { choice, hold } => {
+                if self.track(node).state != State::Held(hold) {
                     self.leave(node, now);
-                    self.track(node).enter(State::Held(*hold), at);
+                    self.track(node).enter(State::Held(hold), at);
                 }
-                self.track(node).choice = Some(*choice);
+                self.track(node).choice = Some(choice);
             }
-            Event::TaskQueued { attempt, choice, .. } => {
+            OfTask::Queued { attempt, choice } => {
                 self.leave(node, now);
                 let track = self.track(node);
                 track.enter(State::Queued, at);
-                (track.queued_at, track.attempt, track.choice) = (at, *attempt, Some(*choice));
+                (track.queued_at, track.attempt, track.choice) = (at, attempt, Some(choice));
             }
-            Event::TaskStarted { .. } | Event::TaskProgressed { .. } | Event::TaskCheckpointed { .. } => {
-                self.start(node, at, now);
-            }
-            Event::TaskSucceeded { started_at, .. } => {
+            OfTask::Started => self.start(node, at, now),
+            OfTask::Succeeded { started_at } => {
                 self.start(node, started_at.unwrap_or(at), now);
                 self.end_attempt(node, Outcome::Success, now);
                 self.end_task(node, Outcome::Success, now);
             }
-            Event::TaskReused { choice, lookup, .. } => {
-                self.track(node).choice = Some(*choice);
+            OfTask::Reused { choice, lookup } => {
+                self.track(node).choice = Some(choice);
                 self.leave(node, now);
-                self.end_task(node, Outcome::Reused(Arc::clone(lookup)), now);
+                self.end_task(node, Outcome::Reused(lookup), now);
             }
-            Event::AttemptFailed { failure, .. } => {
-                self.end_attempt(node, Outcome::Failed(Some(Arc::clone(failure))), now);
+            OfTask::AttemptFailed(failure) => {
+                self.end_attempt(node, Outcome::Failed(Some(failure)), now);
                 self.track(node).enter(State::RetryWait, at);
             }
-            Event::TaskFailed { failure, .. } => {
-                let outcome = Outcome::Failed(Some(Arc::clone(failure)));
+            OfTask::Failed(failure) => {
+                let outcome = Outcome::Failed(Some(failure));
                 self.end_attempt(node, outcome.clone(), now);
                 self.leave(node, now);
                 self.end_task(node, outcome, now);
             }
-            Event::TaskSkipped { reason, .. } => {
+            OfTask::Skipped(reason) => {
                 if let SkipReason::Denied { choice } = reason {
-                    self.track(node).choice = Some(*choice);
+                    self.track(node).choice = Some(choice);
                 }
                 self.leave(node, now);
-                self.end_task(node, Outcome::Skipped(reason.clone()), now);
+                self.end_task(node, Outcome::Skipped(reason), now);
             }
-            Event::TaskCancelled { .. } => self.cut_off(node, &Outcome::Cancelled, now),
-            Event::CompensationWaived { .. } => self.cut_off(node, &Outcome::Success, now),
-            Event::TaskExpanded { items, .. } => self.expand(node, items.len(), now),
-            Event::GroupSucceeded { .. } => self.end_task(node, Outcome::Success, now),
-            Event::GroupReopened { .. } => {
+            OfTask::Cancelled => self.cut_off(node, &Outcome::Cancelled, now),
+            OfTask::Waived => self.cut_off(node, &Outcome::Success, now),
+            OfTask::Expanded { items } => self.expand(node, items, now),
+            OfTask::GroupSucceeded => self.end_task(node, Outcome::Success, now),
+            OfTask::GroupReopened => {
                 let track = self.track(node);
                 track.reopened += 1;
                 track.opened_at = Some(at);
                 track.enter(State::Group, at);
             }
-            Event::TaskReset { .. } => self.reset(node, now),
-            _ => {}
+            OfTask::Reset => self.reset(node, now),
+            OfTask::Late { epoch, attempt } => self.track(node).late = Some((epoch, attempt)),
         }
     }
 
     /// What has not ended yet, at `at`; the run last.
-    pub fn open(&self, state: &RunState, at: Timestamp) -> Vec<Interval> {
+    pub fn open(&self, at: Timestamp) -> Vec<Interval> {
         let mut copy = self.clone();
         let mut open = Vec::new();
         let ended = &mut |interval| open.push(interval);
-        let now = &mut Now { at, state, ended };
+        let now = &mut Now { at, ended };
         for node in (0..copy.tracks.len()).map(NodeIx::new) {
             copy.cut_off(node, &Outcome::Open, now);
         }
-        if !copy.has_ended {
+        if !copy.parts.has_ended() {
             copy.end_run(Outcome::Open, now);
         }
         for interval in &mut open {
@@ -227,7 +216,7 @@ impl Timeline {
             let track = self.track(node);
             track.late == Some((track.epoch, track.attempt))
         };
-        let attempt = self.of_task(node, Phase::Attempt, queued_at..now.at, now);
+        let attempt = self.of_task(node, Phase::Attempt, queued_at..now.at);
         (now.ended)(Interval {
             started_at,
             outcome,
@@ -240,10 +229,10 @@ impl Timeline {
     fn end_task(&mut self, node: NodeIx, outcome: Outcome, now: &mut Now<'_>) {
         let opened_at = self.track(node).opened_at.unwrap_or(now.at);
         let upstream = match self.track(node).item {
-            None => self.upstream(node, now.state),
+            None => self.upstream(node),
             Some(_) => Upstreams::Untold,
         };
-        let task = self.of_task(node, Phase::Task, opened_at..now.at, now);
+        let task = self.of_task(node, Phase::Task, opened_at..now.at);
         (now.ended)(Interval {
             upstream,
             outcome,
@@ -252,8 +241,8 @@ impl Timeline {
         self.track(node).enter(State::Done, now.at);
     }
 
-    fn upstream(&self, node: NodeIx, state: &RunState) -> Upstreams {
-        let Some(task) = state.workflow.tasks.get(node.index()) else {
+    fn upstream(&self, node: NodeIx) -> Upstreams {
+        let Some(task) = self.workflow.tasks.get(node.index()) else {
             return Upstreams::Untold;
         };
         let known = || {
@@ -281,9 +270,20 @@ impl Timeline {
         self.end_task(node, outcome.clone(), now);
     }
 
-    fn expand(&mut self, node: NodeIx, items: usize, now: &mut Now<'_>) {
+    /// What undoes a task or an item is a node of its own, after those there are.
+    fn plan_undo(&mut self, of: NodeIx) {
+        let undone = match self.track(of).item {
+            Some((group, index)) => format!("{}[{index}]", self.workflow.task(group).id),
+            None => self.workflow.task(of).id.clone(),
+        };
+        self.tracks.push(Track {
+            name: Some(undo_name(&undone, self.rollbacks).into()),
+            ..Track::new(None)
+        });
+    }
+
+    fn expand(&mut self, node: NodeIx, count: u32, now: &mut Now<'_>) {
         let first = NodeIx::new(self.tracks.len()).0;
-        let count = u32::try_from(items).unwrap_or(u32::MAX);
         let children = (0..count).map(|index| Track::new(Some((node, index))));
         self.tracks.extend(children);
         let track = self.track(node);
@@ -302,6 +302,7 @@ impl Timeline {
         let track = self.track(node);
         *track = Track {
             epoch: track.epoch + 1,
+            name: track.name.take(),
             ..Track::new(track.item)
         };
     }
@@ -314,7 +315,7 @@ impl Timeline {
 
     fn end_run(&mut self, outcome: Outcome, now: &mut Now<'_>) {
         self.resume(now);
-        if !std::mem::replace(&mut self.has_ended, true) {
+        if self.parts.end() {
             let run = self.of_run(Phase::Run, self.part_began..now.at);
             let is_late = self.is_late;
             (now.ended)(Interval {
@@ -336,7 +337,7 @@ impl Timeline {
         self.track(node).opened_at.get_or_insert(time.start);
         if time.start < time.end {
             self.track(node).waits += 1;
-            let wait = self.of_task(node, phase, time, now);
+            let wait = self.of_task(node, phase, time);
             (now.ended)(wait);
         }
     }
@@ -345,7 +346,7 @@ impl Timeline {
         Interval {
             phase,
             place: None,
-            part: self.part,
+            part: self.parts.number(),
             start: time.start,
             // A clock that went backwards makes no negative time.
             end: time.end.max(time.start),
@@ -358,7 +359,7 @@ impl Timeline {
         }
     }
 
-    fn of_task(&mut self, node: NodeIx, phase: Phase, time: Range<Timestamp>, now: &Now<'_>) -> Interval {
+    fn of_task(&mut self, node: NodeIx, phase: Phase, time: Range<Timestamp>) -> Interval {
         let item = self.track(node).item;
         let group = item.map_or((0, 0), |(group, _)| {
             let group = self.track(group);
@@ -377,10 +378,9 @@ impl Timeline {
         // While it waits to be decided, the last choice is about an earlier attempt.
         let is_decided = phase != Phase::Decision;
         let choice = track.choice.filter(|_| is_decided);
-        let choice = choice.and_then(|choice| now.state.choices.get(choice as usize));
-        let is_added = item.is_none() && node.index() >= now.state.workflow.tasks.len();
+        let choice = choice.and_then(|choice| self.choices.get(choice as usize));
         Interval {
-            name: is_added.then(|| now.state.name_of(node).into()),
+            name: self.tracks[node.index()].name.clone(),
             place: Some(place),
             choice: choice.cloned(),
             ..self.of_run(phase, time)

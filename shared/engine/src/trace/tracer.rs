@@ -9,6 +9,7 @@ use orchestrator_core::time::Timestamp;
 
 use super::context::SpanId;
 use super::export::Export;
+use super::follow::Following;
 use super::interval::Interval;
 use super::propagation::Propagators;
 use super::run::RunTrace;
@@ -17,14 +18,16 @@ use super::span::Span;
 
 /// Takes spans and sends them off, now or later. Never waits and never fails: what cannot be sent is counted and dropped.
 pub trait Sink: fmt::Debug + Send + Sync {
-    /// Takes spans of sampled traces.
-    fn take(&self, records: Vec<Record>);
+    /// Takes spans of a sampled trace.
+    fn take(&self, record: Record);
 }
 
 /// Spans, or what they are made of: they are made where they are sent, not where runs are worked on.
 pub enum Record {
     /// Intervals of a run.
     Intervals(Arc<RunTrace>, Vec<Interval>),
+    /// A run that is followed, and how many marks it has got.
+    Followed(Arc<Following>, usize),
     /// A span.
     Span(Box<Span>),
     /// Makes a span.
@@ -35,6 +38,11 @@ impl fmt::Debug for Record {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Record::Intervals(_, intervals) => intervals.fmt(formatter),
+            Record::Followed(following, marks) => formatter
+                .debug_tuple("Followed")
+                .field(following)
+                .field(marks)
+                .finish(),
             Record::Span(span) => span.fmt(formatter),
             Record::Later(_) => formatter.write_str("Later"),
         }
@@ -42,10 +50,11 @@ impl fmt::Debug for Record {
 }
 
 impl Record {
-    /// How many spans it is.
+    /// How many spans it is. A mark counts as one: some make none, few make two.
     pub fn spans(&self) -> usize {
         match self {
             Record::Intervals(_, intervals) => intervals.len(),
+            Record::Followed(_, marks) => *marks,
             Record::Span(_) | Record::Later(_) => 1,
         }
     }
@@ -55,6 +64,9 @@ impl Record {
         match self {
             Record::Intervals(trace, intervals) => {
                 spans.extend(intervals.iter().map(|interval| trace.span_of(interval)));
+            }
+            Record::Followed(following, _) => {
+                following.see(|interval| spans.push(following.trace().span_of(&interval)));
             }
             Record::Span(span) => spans.push(*span),
             Record::Later(make) => spans.push(make()),
@@ -110,17 +122,15 @@ impl Tracer {
         causes.get(&run).copied()
     }
 
-    /// Hands spans over, without those of traces that are not exported.
-    pub fn record(&self, records: Vec<Record>) {
-        if !records.is_empty() {
-            self.sink.take(records);
-        }
+    /// Hands spans over. Those of traces that are not exported are not to be recorded.
+    pub fn record(&self, record: Record) {
+        self.sink.take(record);
     }
 
     /// Hands a span over, if its trace is exported.
     pub fn record_span(&self, span: Span) {
         if span.context.is_sampled {
-            self.sink.take(vec![Record::Span(Box::new(span))]);
+            self.sink.take(Record::Span(Box::new(span)));
         }
     }
 

@@ -1,5 +1,7 @@
 //! One task of a timeline, as it goes on.
 
+use std::sync::Arc;
+
 use orchestrator_core::ids::NodeIx;
 use orchestrator_core::policy::HoldReason;
 use orchestrator_core::time::Timestamp;
@@ -19,6 +21,8 @@ pub(super) struct Track {
     pub(super) late: Option<(u32, u32)>,
     pub(super) waits: u32,
     pub(super) item: Option<(NodeIx, u32)>,
+    /// The name of a node that is neither a task of the workflow nor an item of one.
+    pub(super) name: Option<Arc<str>>,
     /// First and number of the children of a `for_each` task.
     pub(super) children: (u32, u32),
 }
@@ -50,6 +54,7 @@ impl Track {
             late: None,
             waits: 0,
             item,
+            name: None,
             children: (0, 0),
         }
     }

@@ -101,7 +101,7 @@ impl TraceView {
         let state = &history.state;
         let until = state.finished_at.unwrap_or(now.max(history.last));
         let mut rows = Rows::default();
-        let open = history.timeline.open(state, until);
+        let open = history.timeline.open(until);
         for interval in history.ended.iter().chain(&open) {
             rows.add(interval);
         }

@@ -52,7 +52,7 @@ pub(super) fn check(journal: &MemoryJournal, run: RunId) -> Result<(), String> {
             attempts.len()
         )));
     }
-    match history.timeline.open(&history.state, history.last).as_slice() {
+    match history.timeline.open(history.last).as_slice() {
         [] => Ok(()),
         open => Err(broken(format!("something has not ended: {open:?}"))),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Rollback, RolledBack, Undo};
+use super::{Rollback, RolledBack, Undo, undo_name};
 use crate::ids::NodeIx;
 use crate::run::state::{Node, RunState};
 use crate::run::status::TaskStatus;
@@ -36,7 +36,7 @@ impl RunState {
     pub(in crate::run) fn compensation_planned(&mut self, of: NodeIx, params: &Arc<Value>) {
         let node = NodeIx::new(self.nodes.len());
         let number = u32::try_from(self.rollbacks.len()).unwrap_or(u32::MAX);
-        let name = self.undo_name(of, number);
+        let name = undo_name(&self.name_of(of), number);
         let compensation = self.task_of(of).compensate.as_ref();
         let compensation =
             compensation.expect("only tasks that say how to undo them are planned to be undone");

@@ -174,12 +174,7 @@ impl RunState {
         of.child_of.as_ref().map(|child| (&child.item, child.index))
     }
 
-    /// `undo:train#1`: what the first rollback has to undo of `train`. No task has such a name.
-    pub(super) fn undo_name(&self, of: NodeIx, rollback: u32) -> String {
-        format!("undo:{}#{rollback}", self.name_of(of))
-    }
-
-    /// The inverse of [`RunState::undo_name`].
+    /// The inverse of [`undo_name`].
     pub(super) fn find_undo(&self, name: &str) -> Option<NodeIx> {
         let (of, number) = name.strip_prefix("undo:")?.rsplit_once('#')?;
         let number: usize = number.parse().ok()?;
@@ -190,4 +185,9 @@ impl RunState {
         };
         rollback.undos.iter().find(undoes).copied()
     }
+}
+
+/// `undo:train#1`: what the first rollback has to undo of `train`. No task has such a name.
+pub fn undo_name(of: &str, rollback: u32) -> String {
+    format!("undo:{of}#{rollback}")
 }
