@@ -172,7 +172,8 @@ impl World {
                 self.oracle.check_leases_at_rest(&self.ports.pools.inner)?;
                 let journal = &self.ports.journal.inner;
                 let runs = self.oracle.runs();
-                runs.into_iter().try_for_each(|run| traces::check(journal, run))
+                runs.iter().try_for_each(|run| traces::check(journal, *run))?;
+                self.collector.check(journal, &runs, &self.drawn)
             }
             false => Err(format!("LIVE-1 broken: {}", self.oracle.describe())),
         }

@@ -1,13 +1,126 @@
 //! The trace of a run that has ended: whole, whatever happened to the run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
 use orchestrator_core::ids::{AttemptKey, RunId};
+use orchestrator_engine::observe::Telemetry;
+use orchestrator_engine::settings::Settings;
 use orchestrator_engine::trace::history::History;
-use orchestrator_engine::trace::{Phase, RunTrace, Sampler, Span, SpanId};
+use orchestrator_engine::trace::{
+    Phase, Propagators, Queue, Record, RunTrace, Sampler, Sink, Span, SpanId, Tracer, export,
+};
 
+use super::swarm::Swarm;
 use crate::memory::MemoryJournal;
+
+/// Marks that wait to be seen; more are dropped.
+const QUEUE_MAX: usize = 30;
+/// Every so many appends the queue is emptied.
+const APPENDS: u32 = 7;
+
+/// Takes what engines tell while they work, with a queue that is too small now and then.
+#[derive(Debug, Default)]
+pub(super) struct Collector {
+    state: Mutex<Collected>,
+}
+
+#[derive(Debug, Default)]
+struct Collected {
+    queue: Queue,
+    appends: u32,
+    dropped: usize,
+    spans: Vec<Span>,
+}
+
+impl Collector {
+    /// Watches an engine.
+    pub(super) fn telemetry(self: &Arc<Self>) -> Telemetry {
+        let settings = orchestrator_engine::settings::Telemetry {
+            enabled: Some(true),
+            ..Settings::without_file().telemetry
+        };
+        let export = export::resolve(&settings, Propagators::default(), &|_| None, &mut Vec::new());
+        let sink: Arc<dyn Sink> = Arc::clone(self) as _;
+        Telemetry {
+            tracer: export.map(|export| Arc::new(Tracer::new(&export, sink, 0))),
+            ..Telemetry::default()
+        }
+    }
+
+    /// Checks that what was told of runs is what their journals say, and that nothing is missing unless it may be.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub(super) fn check(
+        &self,
+        journal: &MemoryJournal,
+        runs: &[RunId],
+        faults: &Swarm,
+    ) -> Result<(), String> {
+        let mut collected = self.lock();
+        collected.take();
+        let mut known: BTreeMap<SpanId, Span> = BTreeMap::new();
+        for run in runs {
+            let history = history(journal, *run)?;
+            let trace = RunTrace::of(&history.state, &Sampler::default());
+            let spans = history.ended.iter().map(|interval| trace.span_of(interval));
+            known.extend(spans.map(|span| (span.context.span, span)));
+        }
+        let mut told = BTreeSet::new();
+        for span in &collected.spans {
+            let id = span.context.span;
+            told.insert(id);
+            if known.get(&id) != Some(span) {
+                return Err(format!(
+                    "TRACE-2 broken: told: {span:?}, according to the journal: {:?}",
+                    known.get(&id)
+                ));
+            }
+        }
+        // Whoever dies, or does not hear that it has appended, tells nobody.
+        let may_miss = collected.dropped > 0 || faults.crash + faults.restart + faults.lose_answer > 0;
+        match known.iter().find(|(id, _)| !told.contains(id)) {
+            Some((_, span)) if !may_miss => Err(format!("TRACE-2 broken: never told: {span:?}")),
+            _ => Ok(()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Collected> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Collected {
+    fn take(&mut self) {
+        for record in self.queue.take() {
+            record.make(&mut self.spans);
+        }
+    }
+}
+
+impl Sink for Collector {
+    fn take(&self, record: Record) {
+        // Work is told besides, and is not in the journal.
+        if !matches!(record, Record::Followed(..)) {
+            return;
+        }
+        let mut collected = self.lock();
+        collected.dropped += collected.queue.push(record, QUEUE_MAX);
+        collected.appends += 1;
+        if collected.appends.is_multiple_of(APPENDS) {
+            collected.take();
+        }
+    }
+}
+
+fn history(journal: &MemoryJournal, run: RunId) -> Result<History, String> {
+    History::read(journal, run)
+        .now_or_never()
+        .expect("memory does not wait")
+        .map_err(|error| format!("the history of run {run}: {error}"))
+}
 
 /// Checks the spans that follow from a journal: every attempt that was queued has one, no two are the same, no parent is
 /// missing, no time is negative.
@@ -16,10 +129,7 @@ use crate::memory::MemoryJournal;
 /// With what is wrong.
 pub(super) fn check(journal: &MemoryJournal, run: RunId) -> Result<(), String> {
     let broken = |detail: String| format!("TRACE-1 broken: run {run}: {detail}");
-    let history = History::read(journal, run)
-        .now_or_never()
-        .expect("memory does not wait")
-        .map_err(|error| broken(error.to_string()))?;
+    let history = history(journal, run)?;
     let trace = RunTrace::of(&history.state, &Sampler::default());
     let spans: Vec<Span> = history
         .ended

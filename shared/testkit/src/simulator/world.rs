@@ -18,6 +18,7 @@ use super::handlers::Handler;
 use super::oracle::Oracle;
 use super::ports::SimulatedFaults;
 use super::swarm::{Composition, Swarm};
+use super::traces::Collector;
 use super::workload::{self, Job};
 use crate::memory::{MemoryPools, MemoryPorts, MemorySessions, SimulatedClock};
 use crate::random::Random;
@@ -47,6 +48,7 @@ pub struct World {
     pub(super) policy: Arc<Policy>,
     pub(super) options: Options,
     pub(super) oracle: Oracle,
+    pub(super) collector: Arc<Collector>,
     /// Milliseconds since the start; never goes backwards, unlike the clock the engine sees.
     pub(super) time: u64,
     /// What the engine's clock is off by.
@@ -134,13 +136,15 @@ impl World {
         for Client { run, job, .. } in &clients {
             oracle.expect_run(*run, Arc::clone(&job.workflow));
         }
+        let collector = Arc::new(Collector::default());
         World {
             seed,
             composition,
             random,
             drawn: swarm.clone(),
             swarm,
-            engine: engine(&ports, &policy, options),
+            engine: engine(&ports, &policy, options, &collector),
+            collector,
             oracle,
             faults,
             ports,
@@ -161,7 +165,7 @@ impl World {
 
     /// A new process: another engine over what is durable.
     pub(super) fn new_engine(&mut self) {
-        self.engine = engine(&self.ports, &self.policy, self.options);
+        self.engine = engine(&self.ports, &self.policy, self.options, &self.collector);
     }
 
     /// The time the engine sees.
@@ -229,7 +233,13 @@ impl World {
     }
 }
 
-fn engine(ports: &SimulatedPorts, policy: &Arc<Policy>, options: Options) -> Rc<Engine<SimulatedPorts>> {
+fn engine(
+    ports: &SimulatedPorts,
+    policy: &Arc<Policy>,
+    options: Options,
+    collector: &Arc<Collector>,
+) -> Rc<Engine<SimulatedPorts>> {
     let tokens = TokenKey::new(vec![7; 32]);
-    Rc::new(Engine::new(ports.clone(), Arc::clone(policy), tokens, options))
+    let engine = Engine::new(ports.clone(), Arc::clone(policy), tokens, options);
+    Rc::new(engine.watched_by(collector.telemetry()))
 }
