@@ -12,9 +12,9 @@ use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnect
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use orchestrator_core::time::Timestamp;
-use orchestrator_engine::trace::otlp::{self, CONTENT_TYPE};
+use orchestrator_engine::trace::otlp::{CONTENT_TYPE, Request};
 use orchestrator_engine::trace::queue::drop_spans;
-use orchestrator_engine::trace::{Export, Queue, Record, Sink, Span};
+use orchestrator_engine::trace::{Export, Queue, Record, Sink};
 
 /// Longest time a flush may take, whatever the environment allows.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -49,12 +49,15 @@ impl Traces {
             records.into_iter().for_each(|record| _ = drop_spans(record));
             return;
         }
-        let mut spans: Vec<Span> = Vec::new();
-        records.into_iter().for_each(|record| record.make(&mut spans));
-        if spans.is_empty() {
+        let mut request = Request::new(&self.export.resource, Vec::new());
+        for record in records {
+            record.make(|span| request.add(&span));
+        }
+        let spans = request.spans();
+        if spans == 0 {
             return;
         }
-        let body = otlp::traces(&self.export.resource, &spans);
+        let body = request.into_bytes();
         let timeout = self.export.timeout.min(FLUSH_TIMEOUT);
         let problem = match tokio::time::timeout(timeout, self.post(body)).await {
             Ok(Ok(200..=299)) => return,
@@ -64,12 +67,7 @@ impl Traces {
         };
         self.paused_until.store((now + PAUSE_MS).0, Ordering::Relaxed);
         let endpoint = &self.export.endpoint;
-        tracing::warn!(
-            endpoint,
-            problem,
-            spans = spans.len(),
-            "traces cannot be delivered"
-        );
+        tracing::warn!(endpoint, problem, spans, "traces cannot be delivered");
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

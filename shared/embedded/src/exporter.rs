@@ -4,6 +4,7 @@
 //! them out when there are enough for a request or when the oldest has waited long enough. A collector that is away, slow or
 //! broken costs spans, never time or memory of a run.
 
+mod batches;
 mod send;
 
 use std::sync::atomic::{AtomicU64, Ordering};

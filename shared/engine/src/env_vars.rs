@@ -66,7 +66,7 @@ pub const OTEL_TRACES_SAMPLER: &str = "OTEL_TRACES_SAMPLER";
 pub const OTEL_TRACES_SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
 /// Which headers carry a trace: `tracecontext`, `baggage`, `xray`, `none`.
 pub const OTEL_PROPAGATORS: &str = "OTEL_PROPAGATORS";
-/// Spans that wait to be sent; more are dropped.
+/// Spans that wait to be sent, or events that spans are made of; more are dropped.
 pub const OTEL_BSP_MAX_QUEUE_SIZE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
 /// Spans in one request.
 pub const OTEL_BSP_MAX_EXPORT_BATCH_SIZE: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";

@@ -20,6 +20,9 @@ use crate::trace::{
     Context, Following, Mark, Parent, Record, RunTrace, Span, SpanId, SpanKind, Tracer, Turn, Value, ids,
 };
 
+/// Marks of a run that whoever exports need not know of while it is to look at the run.
+const UNTOLD_MAX: usize = 16;
+
 /// Who watches the engine. Nobody, unless a host says otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct Telemetry {
@@ -34,6 +37,8 @@ pub struct Telemetry {
 pub(crate) struct Tracing {
     following: Arc<Following>,
     parts: Parts,
+    /// Marks that whoever exports does not know of, besides those it has been told of.
+    untold: usize,
 }
 
 /// Attempts that are being handed over.
@@ -90,6 +95,7 @@ impl<P: Ports> Engine<P> {
             Box::new(Tracing {
                 following: Arc::new(Following::new(trace, state)),
                 parts: Parts::default(),
+                untold: 0,
             })
         })
     }
@@ -103,12 +109,18 @@ impl<P: Ports> Engine<P> {
         if session.seq() == 1 && session.tracing.is_none() {
             session.tracing = self.begin_tracing(session.state());
         }
-        let Some(Tracing { following, parts }) = session.tracing.as_deref_mut() else {
+        let Some(tracing) = session.tracing.as_deref_mut() else {
             return;
         };
-        let marks = following.note(events, at, |mark| parts.see(mark));
-        if marks > 0 {
-            tracer.record(Record::Followed(Arc::clone(following), marks));
+        let Tracing {
+            following,
+            parts,
+            untold,
+        } = tracing;
+        *untold += following.note(events, at, |mark| parts.see(mark));
+        // Whoever is to look at the run anyway will see these too; only that they are many must be known.
+        if *untold >= UNTOLD_MAX || (*untold > 0 && !following.is_queued()) {
+            tracer.record(Record::Followed(Arc::clone(following), std::mem::take(untold)));
         }
     }
 

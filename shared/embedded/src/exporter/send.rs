@@ -9,10 +9,11 @@ use orchestrator_core::time::Timestamp;
 use orchestrator_engine::api::backend::Stats;
 use orchestrator_engine::metrics::otlp::request as metrics;
 use orchestrator_engine::ports::Clock as _;
-use orchestrator_engine::trace::otlp::{self, CONTENT_TYPE};
+use orchestrator_engine::trace::otlp::CONTENT_TYPE;
 use orchestrator_engine::trace::queue::drop_spans;
-use orchestrator_engine::trace::{Export, Record, Span};
+use orchestrator_engine::trace::{Export, Record};
 
+use super::batches::{Batch, Batches};
 use super::{Numbers, Shared, State};
 use crate::clock::SystemClock;
 use crate::http::{config, is_secure};
@@ -55,16 +56,22 @@ impl Sender {
     }
 
     pub(super) fn run(mut self) {
+        let Export {
+            resource, batch_max, ..
+        } = &self.shared.export;
+        let mut batches = Batches::new(resource.clone(), *batch_max);
         while let Some(records) = self.next() {
-            let batch_max = self.shared.export.batch_max;
-            let mut batch = Vec::with_capacity(batch_max);
             for record in records {
-                if !batch.is_empty() && batch.len() + record.spans() > batch_max {
-                    self.send_all(&mut batch);
+                record.make(|span| batches.add(&span));
+                while let Some(batch) = batches.full() {
+                    self.send(&batch);
+                    batches.reuse(batch);
                 }
-                record.make(&mut batch);
             }
-            self.send_all(&mut batch);
+            while let Some(batch) = batches.rest() {
+                self.send(&batch);
+                batches.reuse(batch);
+            }
             if self.metrics_are_due() {
                 self.send_metrics();
             }
@@ -116,22 +123,14 @@ impl Sender {
         }
     }
 
-    /// Sends spans in as many requests as it takes.
-    fn send_all(&mut self, spans: &mut Vec<Span>) {
-        for batch in spans.chunks(self.shared.export.batch_max) {
-            self.send(batch);
-        }
-        spans.clear();
-    }
-
-    fn send(&mut self, batch: &[Span]) {
-        let body = otlp::traces(&self.shared.export.resource, batch);
+    fn send(&mut self, batch: &Batch) {
+        let spans = batch.spans as u64;
         let mut pause = PAUSE_FIRST;
         let mut problem = String::new();
         for _ in 0..TRIES_MAX {
-            match self.post(&self.shared.export.endpoint, &body) {
+            match self.post(&self.shared.export.endpoint, &batch.body) {
                 Ok(()) => {
-                    self.shared.sent.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                    self.shared.sent.fetch_add(spans, Ordering::Relaxed);
                     if std::mem::take(&mut self.is_failing) {
                         tracing::warn!(
                             endpoint = self.shared.export.endpoint,
@@ -149,9 +148,7 @@ impl Sender {
                 }
             }
         }
-        self.shared
-            .failed
-            .fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.shared.failed.fetch_add(spans, Ordering::Relaxed);
         // Told once, not for every batch.
         if !std::mem::replace(&mut self.is_failing, true) {
             tracing::warn!(

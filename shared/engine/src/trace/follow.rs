@@ -17,11 +17,16 @@ pub struct Following {
     trace: RunTrace,
     submitted_at: Timestamp,
     /// What the timeline has not seen.
-    unseen: Mutex<Vec<Unseen>>,
-    seen: Mutex<Seen>,
+    unseen: Apart<Mutex<Vec<Unseen>>>,
+    seen: Apart<Mutex<Seen>>,
     /// Whether an exporter has been told that there is something to see.
-    is_queued: AtomicBool,
+    is_queued: Apart<AtomicBool>,
 }
+
+/// Alone in its lines of the processors' caches: one thread writes it while another writes its neighbours.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Apart<T>(T);
 
 /// The timeline, made when there is something to see.
 #[derive(Debug, Default)]
@@ -46,9 +51,9 @@ impl Following {
         Following {
             trace,
             submitted_at: state.submitted_at,
-            unseen: Mutex::default(),
-            seen: Mutex::default(),
-            is_queued: AtomicBool::new(false),
+            unseen: Apart::default(),
+            seen: Apart::default(),
+            is_queued: Apart::default(),
         }
     }
 
@@ -59,8 +64,8 @@ impl Following {
 
     /// Takes in an event of the past, which was told when it happened.
     pub(crate) fn catch_up(&self, mark: Mark, at: Timestamp) {
-        let mut seen = lock(&self.seen);
-        let mut unseen = lock(&self.unseen);
+        let mut seen = lock(&self.seen.0);
+        let mut unseen = lock(&self.unseen.0);
         match unseen.is_empty() {
             true => self.timeline(&mut seen.timeline).see(mark, at, &mut |_| {}),
             false => {
@@ -72,7 +77,7 @@ impl Following {
 
     /// Notes what was appended at `at`. How many marks there are to see.
     pub(crate) fn note(&self, events: &[Event], at: Timestamp, mut watch: impl FnMut(&Mark)) -> usize {
-        let mut unseen = lock(&self.unseen);
+        let mut unseen = lock(&self.unseen.0);
         let before = unseen.len();
         unseen.extend(events.iter().filter_map(Mark::of).map(|mark| {
             watch(&mark);
@@ -82,18 +87,23 @@ impl Following {
         unseen.len() - before
     }
 
+    /// Whether an exporter has been told of it and has not seen it since.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.is_queued.0.load(Ordering::Acquire)
+    }
+
     /// Notes that an exporter is told of it. Whether it had not been.
     pub(super) fn queue(&self) -> bool {
-        !self.is_queued.swap(true, Ordering::AcqRel)
+        !self.is_queued.0.swap(true, Ordering::AcqRel)
     }
 
     /// Sees everything there is to see, and tells what has ended.
     pub(super) fn see(&self, mut ended: impl FnMut(Interval)) {
         // Before it is taken: what is noted from now on is queued again.
-        self.is_queued.store(false, Ordering::Release);
+        self.is_queued.0.store(false, Ordering::Release);
         // Held until it has seen them: somebody else may be about to show it what comes after.
-        let seen = &mut *lock(&self.seen);
-        std::mem::swap(&mut seen.room, &mut *lock(&self.unseen));
+        let seen = &mut *lock(&self.seen.0);
+        std::mem::swap(&mut seen.room, &mut *lock(&self.unseen.0));
         let timeline = self.timeline(&mut seen.timeline);
         for Unseen { mark, at, is_told } in seen.room.drain(..) {
             match is_told {

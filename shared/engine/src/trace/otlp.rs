@@ -5,7 +5,7 @@
 
 use orchestrator_core::time::Timestamp;
 
-use super::protobuf::Message;
+use super::protobuf::{Message, Open};
 use super::span::{Attribute, Span, Value};
 
 /// Media type of the requests.
@@ -55,20 +55,54 @@ impl Resource {
     }
 }
 
-/// An `ExportTraceServiceRequest`.
-pub fn traces(resource: &Resource, spans: &[Span]) -> Vec<u8> {
-    let mut request = Message::default();
-    request.message(1, |resource_spans| {
-        resource_spans.message(1, |message| resource.write(message));
-        resource_spans.message(2, |scope_spans| {
-            scope_spans.message(1, scope);
-            for span in spans {
-                scope_spans.message(2, |message| write_span(message, span));
-            }
-        });
-        resource_spans.bytes(3, SCHEMA_URL.as_bytes());
-    });
-    request.into_bytes()
+/// An `ExportTraceServiceRequest` that is being written.
+#[derive(Debug)]
+pub struct Request {
+    message: Message,
+    resource_spans: Open,
+    scope_spans: Open,
+    spans: usize,
+}
+
+impl Request {
+    /// A request without spans, in memory that may have held another.
+    pub fn new(resource: &Resource, memory: Vec<u8>) -> Request {
+        // A full one has hundreds of thousands of bytes.
+        const ROOM: usize = 3;
+        let mut message = Message::new(memory);
+        let resource_spans = message.open(ROOM, 1);
+        message.message(1, |message| resource.write(message));
+        let scope_spans = message.open(ROOM, 2);
+        message.message(1, scope);
+        Request {
+            message,
+            resource_spans,
+            scope_spans,
+            spans: 0,
+        }
+    }
+
+    /// Adds a span.
+    pub fn add(&mut self, span: &Span) {
+        // It has hundreds of bytes.
+        const ROOM: usize = 2;
+        self.message
+            .message_with_room(ROOM, 2, |message| write_span(message, span));
+        self.spans += 1;
+    }
+
+    /// How many spans it has.
+    pub fn spans(&self) -> usize {
+        self.spans
+    }
+
+    /// The request, to be sent.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.message.close(self.scope_spans);
+        self.message.bytes(3, SCHEMA_URL.as_bytes());
+        self.message.close(self.resource_spans);
+        self.message.into_bytes()
+    }
 }
 
 /// `InstrumentationScope`

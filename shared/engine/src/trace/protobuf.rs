@@ -11,6 +11,12 @@ const BYTES: u32 = 2;
 const FIXED32: u32 = 5;
 
 impl Message {
+    /// Writes into this memory, over whatever it has held.
+    pub(crate) fn new(mut memory: Vec<u8>) -> Message {
+        memory.clear();
+        Message(memory)
+    }
+
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
     }
@@ -72,20 +78,44 @@ impl Message {
         self.0.extend_from_slice(value);
     }
 
-    /// A message within this one. It is written in place; room for a length of more than one byte is made afterwards.
+    /// A message within this one, of less than 128 bytes most of the time.
     pub(crate) fn message(&mut self, field: u32, write: impl FnOnce(&mut Message)) {
+        self.message_with_room(1, field, write);
+    }
+
+    /// The same, where the length mostly takes `room` bytes.
+    pub(crate) fn message_with_room(&mut self, room: usize, field: u32, write: impl FnOnce(&mut Message)) {
+        let open = self.open(room, field);
+        write(self);
+        self.close(open);
+    }
+
+    /// Begins a message within this one: what is written from now on is part of it, until it is closed.
+    pub(crate) fn open(&mut self, room: usize, field: u32) -> Open {
         self.tag(field, BYTES);
         let start = self.0.len();
-        self.0.push(0);
-        write(self);
-        let end = self.0.len();
-        let (length, taken) = varint((end - start - 1) as u64);
-        if taken > 1 {
-            self.0.resize(end + taken - 1, 0);
-            self.0.copy_within(start + 1..end, start + taken);
+        self.0.resize(start + room, 0);
+        Open { start, room }
+    }
+
+    /// Ends a message within this one. It was written in place, and is moved when its length does not fit.
+    pub(crate) fn close(&mut self, Open { start, room }: Open) {
+        let (begin, end) = (start + room, self.0.len());
+        let (length, taken) = varint((end - begin) as u64);
+        if taken != room {
+            self.0.resize(end.max(end + taken - room), 0);
+            self.0.copy_within(begin..end, start + taken);
+            self.0.truncate(end + taken - room);
         }
         self.0[start..start + taken].copy_from_slice(&length[..taken]);
     }
+}
+
+/// A message within another that is still written.
+#[derive(Debug)]
+pub(crate) struct Open {
+    start: usize,
+    room: usize,
 }
 
 /// A number as it is written, and how many bytes that takes.
@@ -122,13 +152,17 @@ mod tests {
 
     #[test]
     fn lengths_of_any_size_stand_before_what_they_count() {
-        for length in [
+        let lengths = [
             0, 1, 120, 124, 125, 126, 127, 128, 129, 16_380, 16_382, 16_384, 3_000_000,
-        ] {
+        ];
+        for (length, room) in lengths
+            .into_iter()
+            .flat_map(|length| [1, 2, 3].map(|room| (length, room)))
+        {
             let text = vec![b'x'; length];
-            let mut message = Message::default();
-            message.message(1, |outer| {
-                outer.message(2, |inner| inner.chosen_bytes(3, &text));
+            let mut message = Message::new(vec![7; 3]);
+            message.message_with_room(room, 1, |outer| {
+                outer.message_with_room(room, 2, |inner| inner.chosen_bytes(3, &text));
                 outer.varint(4, 1);
             });
             message.varint(5, 1);

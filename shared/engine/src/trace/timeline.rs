@@ -70,7 +70,8 @@ impl Timeline {
             Kind::Late => self.is_late = true,
             Kind::RolledBack => self.rollbacks += 1,
             Kind::Undo { of } => self.plan_undo(of),
-            Kind::Chosen(choice) => self.choices.push(choice),
+            // A copy: whoever works on runs shares the choice among them, and two threads that count one thing hold each other up.
+            Kind::Chosen(choice) => self.choices.push(Arc::new(Choice::clone(&choice))),
             Kind::Reopened => {
                 // A run that has not ended goes on with what it is.
                 if self.parts.reopen() {

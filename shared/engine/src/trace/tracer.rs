@@ -59,17 +59,18 @@ impl Record {
         }
     }
 
-    /// Adds its spans.
-    pub fn make(self, spans: &mut Vec<Span>) {
+    /// Makes its spans. `take` is not to wait for anything: whoever works on the run may need what is held meanwhile.
+    pub fn make(self, mut take: impl FnMut(Span)) {
         match self {
             Record::Intervals(trace, intervals) => {
-                spans.extend(intervals.iter().map(|interval| trace.span_of(interval)));
+                let spans = intervals.iter().map(|interval| trace.span_of(interval));
+                spans.for_each(take);
             }
             Record::Followed(following, _) => {
-                following.see(|interval| spans.push(following.trace().span_of(&interval)));
+                following.see(|interval| take(following.trace().span_of(&interval)));
             }
-            Record::Span(span) => spans.push(*span),
-            Record::Later(make) => spans.push(make()),
+            Record::Span(span) => take(*span),
+            Record::Later(make) => take(make()),
         }
     }
 }

@@ -95,7 +95,7 @@ impl Collector {
 impl Collected {
     fn take(&mut self) {
         for record in self.queue.take() {
-            record.make(&mut self.spans);
+            record.make(|span| self.spans.push(span));
         }
     }
 }
