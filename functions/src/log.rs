@@ -5,8 +5,8 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Which lines are written: `error`, `warn`, `info`, `debug`, `trace`, or such levels by target as in
-/// `info,orchestrator_aws=debug`. Without it, `info`.
+/// Which lines are written: `error`, `warn`, `info`, `debug`, or such levels by target as in `info,orchestrator_aws=debug`.
+/// Without it, `info`. Lines of `trace` are only in debug builds.
 pub const RUST_LOG: &str = "RUST_LOG";
 
 /// Sends what the program says about itself to the standard output. Call it once, first.
