@@ -145,6 +145,11 @@ impl Config {
     /// When a key cannot be read.
     pub fn prepare(self, data_dir: &Path) -> Result<Prepared, Failure> {
         let Config { settings, base_dir } = self;
+        if settings.cache.redis_url.is_some() {
+            tracing::warn!(
+                "master_orchestrator.cache.redis_url is for the functions; here results are kept in the data directory"
+            );
+        }
         let webhook = webhook(settings.sla.webhook.as_ref(), &base_dir)?;
         let translator = translator(&settings.translation.translator, &base_dir)?;
         let budget = settings.translation.budget;

@@ -33,8 +33,8 @@ pub const DECIDES_IN_TURN: &str = "ORCHESTRATOR_DECIDES_IN_TURN";
 pub const TOKEN_SECRET: &str = "ORCHESTRATOR_TOKEN_SECRET";
 /// The configuration: a path, or `s3://BUCKET/KEY`. Without it, the defaults hold.
 pub const CONFIG: &str = "ORCHESTRATOR_CONFIG";
-/// Where results are cached: nothing or `dynamodb` (the table), a `redis://` or `rediss://` URL, the name of an ElastiCache
-/// Serverless cache, or `replication-group:NAME`.
+/// Where results are cached: `dynamodb` (the table), a `redis://` or `rediss://` URL, the name of an ElastiCache Serverless
+/// cache, or `replication-group:NAME`. Without it, where the configuration says, else in the table.
 pub const CACHE: &str = "ORCHESTRATOR_CACHE";
 /// User for IAM authentication at an ElastiCache cache. Without it, none is used.
 pub const CACHE_USER: &str = "ORCHESTRATOR_CACHE_USER";
@@ -75,7 +75,7 @@ pub struct Config {
     pub decides_in_turn: bool,
     pub token_secret: Option<String>,
     pub config: Option<String>,
-    pub cache: CachePlace,
+    pub cache: Option<CachePlace>,
 }
 
 /// Where agents are.
@@ -197,7 +197,7 @@ impl Config {
             decides_in_turn: flag(DECIDES_IN_TURN, optional(DECIDES_IN_TURN))?,
             token_secret,
             config: optional(CONFIG),
-            cache: cache(optional(CACHE), optional(CACHE_USER)),
+            cache: optional(CACHE).map(|place| cache(place, optional(CACHE_USER))),
         })
     }
 }
@@ -238,10 +238,10 @@ fn batch(value: Option<String>) -> Result<BatchTargets, EnvError> {
     }
 }
 
-fn cache(value: Option<String>, user: Option<String>) -> CachePlace {
-    let Some(value) = value.filter(|value| value != "dynamodb") else {
+fn cache(value: String, user: Option<String>) -> CachePlace {
+    if value == "dynamodb" {
         return CachePlace::Table;
-    };
+    }
     if value.starts_with("redis://") || value.starts_with("rediss://") {
         return CachePlace::Url(value);
     }
@@ -278,10 +278,7 @@ mod tests {
     fn what_is_not_set_has_a_default() {
         let config = read(&[(EVENT_BUS, "")]).unwrap();
         assert_eq!((config.bucket, config.event_bus), (None, None));
-        assert_eq!(
-            (config.events, config.cache),
-            (PublishedEvents::Run, CachePlace::Table)
-        );
+        assert_eq!((config.events, config.cache), (PublishedEvents::Run, None));
         assert!(!config.decides_in_turn);
         assert_eq!((config.agents, config.token_secret), (Agents::default(), None));
     }
@@ -300,14 +297,14 @@ mod tests {
             config.agents.in_batch,
             ["trainer", "scorer"].map(str::to_owned).into()
         );
-        let place = |value: &str| read(&[(CACHE, value)]).unwrap().cache;
+        let place = |value: &str| read(&[(CACHE, value)]).unwrap().cache.unwrap();
         assert!(matches!(
             config.cache,
-            CachePlace::ElastiCache {
+            Some(CachePlace::ElastiCache {
                 is_serverless: true,
                 user: Some(_),
                 ..
-            }
+            })
         ));
         assert!(matches!(
             place("replication-group:r"),

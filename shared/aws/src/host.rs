@@ -16,7 +16,7 @@ use crate::clients::Clients;
 use crate::clock::{SystemClock, random_bytes};
 use crate::compute::AgentCompute;
 use crate::compute::batch::Jobs;
-use crate::env::Config;
+use crate::env::{CachePlace, Config};
 use crate::events::Events;
 use crate::fault::{Fault, Kind};
 use crate::figures::Figures;
@@ -112,7 +112,7 @@ impl AwsHost {
             idempotency: TableIdempotency(table.clone()),
             rate_limits: TableRateLimits::new(table.clone(), settings.intake.rate),
             kept: TableCache(table.clone()),
-            cache: AnyCache::new(&config.cache, &clients, table),
+            cache: AnyCache::new(&cache_place(config, &settings.cache), &clients, table),
             sessions: Sessions::default(),
             queues,
             compute,
@@ -188,6 +188,16 @@ impl AwsHost {
             }),
         }
     }
+}
+
+/// Where results are cached: the environment, which comes from the stack, outweighs the configuration.
+fn cache_place(config: &Config, settings: &settings::Cache) -> CachePlace {
+    let configured = || settings.redis_url.clone().map(CachePlace::Url);
+    config
+        .cache
+        .clone()
+        .or_else(configured)
+        .unwrap_or(CachePlace::Table)
 }
 
 /// What the configuration says about the agents, where it says something.
@@ -272,5 +282,29 @@ impl Ports for AwsHost {
 
     fn cache(&self) -> &AnyCache {
         &self.cache
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env;
+
+    #[test]
+    fn results_are_where_the_stack_says_or_the_configuration_or_in_the_table() {
+        let place = |variable: &str, file: &str| {
+            let config = Config::from(|name| match name {
+                env::TABLE => Some("t".to_owned()),
+                env::DECISIONS_QUEUE | env::TASK_EVENTS_QUEUE => Some("q".to_owned()),
+                env::CACHE => Some(variable.to_owned()),
+                _ => None,
+            });
+            let settings = settings::load(file).expect("a configuration");
+            cache_place(&config.expect("an environment"), &settings.cache)
+        };
+        let file = "master_orchestrator: {cache: {redis_url: \"rediss://file\"}}";
+        assert_eq!(place("dynamodb", file), CachePlace::Table);
+        assert_eq!(place("", file), CachePlace::Url("rediss://file".to_owned()));
+        assert_eq!(place("", ""), CachePlace::Table);
     }
 }

@@ -58,7 +58,7 @@ pub use effect::Effect;
 pub use event::{Event, Failure, FailureClass, Progress, SkipReason};
 pub use group::{ChildOf, Group};
 pub use rejection::Rejection;
-pub use reuse::{Found, Lookup, Origin, ResultKey};
+pub use reuse::{Found, Lookup, Origin, ResultKey, TakenBack};
 pub use rollback::undo_name;
 pub use state::{Node, RunState};
 pub use status::{RunStatus, TaskStatus};

@@ -49,7 +49,7 @@ impl RunState {
             Effect::Keep(key) => {
                 self.attempt_of(key.node) == key && self.node(key.node).status == TaskStatus::Success
             }
-            Effect::Forget(key) => self.index.taken_back.contains_key(&key),
+            Effect::Forget(key) => self.index.taken_back.contains(key),
         }
     }
 }

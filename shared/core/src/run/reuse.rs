@@ -6,6 +6,7 @@
 //! back*: its result is forgotten for everybody, and the task itself never looks for one again, so that it is really done even
 //! if the cache could not be told.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -88,6 +89,47 @@ pub struct Origin {
     pub run_ms: u64,
 }
 
+/// Results that are to be forgotten, with the tasks they are of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TakenBack {
+    by_key: BTreeMap<ResultKey, NodeIx>,
+    by_task: BTreeSet<(NodeIx, ResultKey)>,
+}
+
+impl TakenBack {
+    /// All of them.
+    pub fn keys(&self) -> impl Iterator<Item = ResultKey> + '_ {
+        self.by_key.keys().copied()
+    }
+
+    /// Whether this one is.
+    pub fn contains(&self, key: ResultKey) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
+    /// Two tasks may have made the same: the result is forgotten for the last.
+    fn insert(&mut self, key: ResultKey, task: NodeIx) {
+        if let Some(before) = self.by_key.insert(key, task) {
+            self.by_task.remove(&(before, key));
+        }
+        self.by_task.insert((task, key));
+    }
+
+    fn remove(&mut self, key: ResultKey) {
+        if let Some(task) = self.by_key.remove(&key) {
+            self.by_task.remove(&(task, key));
+        }
+    }
+
+    fn remove_of(&mut self, task: NodeIx) {
+        let own = (task, ResultKey([0; 32]))..=(task, ResultKey([u8::MAX; 32]));
+        let keys: Vec<ResultKey> = self.by_task.range(own).map(|(_, key)| *key).collect();
+        for key in keys {
+            self.remove(key);
+        }
+    }
+}
+
 impl Node {
     /// The execution whose result this node was given; `None` when it was done, or is not.
     pub fn reused(&self) -> Option<&Origin> {
@@ -114,7 +156,7 @@ impl RunState {
 
     /// Results that are to be forgotten, because their tasks start over.
     pub fn taken_back(&self) -> impl Iterator<Item = ResultKey> + '_ {
-        self.index.taken_back.keys().copied()
+        self.index.taken_back.keys()
     }
 
     /// The keys under which results of a task and its items are kept.
@@ -131,9 +173,9 @@ impl RunState {
     pub(super) fn take_back_results(&mut self, node: NodeIx) -> bool {
         let results = self.results_of(node);
         let is_taken_back = self.node(node).is_taken_back || !results.is_empty();
-        self.index
-            .taken_back
-            .extend(results.into_iter().map(|key| (key, node)));
+        for key in results {
+            self.index.taken_back.insert(key, node);
+        }
         is_taken_back
     }
 
@@ -158,14 +200,34 @@ impl RunState {
     /// The result that was taken back has been made again, and takes the place of the old one.
     pub(super) fn is_done_again(&mut self, node: NodeIx) {
         if let Some(lookup) = &self.nodes[node.index()].lookup {
-            self.index.taken_back.remove(&lookup.key);
+            self.index.taken_back.remove(lookup.key);
         }
     }
 
     /// A task has ended: what it had to forget was forgotten, or is left to expire.
     pub(super) fn needs_forgetting_no_more(&mut self, node: NodeIx) {
         if self.node(node).is_taken_back {
-            self.index.taken_back.retain(|_, of| *of != node);
+            self.index.taken_back.remove_of(node);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_forgotten_is_known_by_key_and_by_task() {
+        let key = |number: u8| ResultKey([number; 32]);
+        let [first, second] = [NodeIx(1), NodeIx(2)];
+        let mut taken_back = TakenBack::default();
+        for (number, task) in [(0, first), (u8::MAX, first), (3, second), (4, first), (4, second)] {
+            taken_back.insert(key(number), task);
+        }
+        taken_back.remove_of(first);
+        assert_eq!(taken_back.keys().collect::<Vec<_>>(), [key(3), key(4)]);
+        taken_back.remove(key(3));
+        taken_back.remove_of(second);
+        assert_eq!(taken_back, TakenBack::default());
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::checkpoint::Checkpoint;
 use super::event::{Failure, Progress, SkipReason};
 use super::group::{ChildOf, Group};
-use super::reuse::{Lookup, ResultKey};
+use super::reuse::{Lookup, TakenBack};
 use super::rollback::{Rollback, Undo};
 use super::scope::NodeScope;
 use super::status::{RunStatus, TaskStatus};
@@ -155,7 +155,7 @@ pub(super) struct Index {
     /// Refused reports recorded so far.
     pub refused: u32,
     /// Results that were taken back and are to be forgotten, with the task that is done again.
-    pub taken_back: BTreeMap<ResultKey, NodeIx>,
+    pub taken_back: TakenBack,
 }
 
 impl RunState {

@@ -132,7 +132,7 @@ pub struct WebhookConfig {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CacheConfig {
-    /// A Redis or Valkey server.
+    /// A Redis or Valkey server for results, on AWS, where the stack has no cache.
     #[serde(default)]
     pub redis_url: Option<String>,
     /// How long a translation is remembered, seconds.
