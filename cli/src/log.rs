@@ -7,17 +7,19 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Begins to print them.
-pub fn start() {
+/// Begins to print those of this level and worse.
+pub fn start(least: Level) {
     // Only a second call could fail.
-    let _ = tracing::subscriber::set_global_default(Printer);
+    let _ = tracing::subscriber::set_global_default(Printer { least });
 }
 
-struct Printer;
+struct Printer {
+    least: Level,
+}
 
 impl Subscriber for Printer {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN && metadata.target().starts_with("orchestrator")
+        *metadata.level() <= self.least && metadata.target().starts_with("orchestrator")
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

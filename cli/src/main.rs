@@ -16,8 +16,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mimalloc::MiMalloc;
+use tracing::Level;
 
-use crate::args::Args;
+use crate::args::{Args, Verb};
 use crate::exit::Exit;
 
 /// A sixth less time per task than with the system's, most of all where one thread frees what another made.
@@ -37,7 +38,11 @@ fn main() -> ExitCode {
             };
         }
     };
-    log::start();
+    log::start(match args.verb {
+        // It misses a thousand deadlines on purpose.
+        Verb::Bench(_) => Level::ERROR,
+        _ => Level::WARN,
+    });
     let output = output::Output::new(args.global.output, args.global.no_color);
     match commands::run(args, &output) {
         Ok(exit) => exit.into(),
