@@ -151,6 +151,33 @@ async fn event(deployment: &Deployment, body: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_console_says_that_it_is_being_translated_and_then_shows_the_plan() {
+    let model = Model::of_bedrock(|_, _| Said::Slowly(Duration::from_millis(500), GOOD.to_owned()));
+    let deployment = deploy(&model.endpoint, |wanted| wanted).await;
+    let ask = async || {
+        let form = Request::new("POST", "/ui/ask").form("text=train+it&do=translate");
+        let page = deployment.ask(&form).await;
+        let text = String::from_utf8_lossy(&page.body).into_owned();
+        assert_eq!(page.status, 200, "{text}");
+        text
+    };
+    let first = ask().await;
+    assert!(
+        first.contains("It is being translated") && first.contains("Look again"),
+        "{first}"
+    );
+    let plan = eventually("the plan is shown", async || {
+        let page = ask().await;
+        (!page.contains("It is being translated")).then_some(page)
+    })
+    .await;
+    assert!(
+        plan.contains("Start exactly this") && plan.contains("train_model"),
+        "{plan}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_hostile_runs_and_what_the_model_said_can_be_looked_at() {
     let answers = malicious();
     let count = answers.len();
