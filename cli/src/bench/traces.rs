@@ -37,6 +37,10 @@ pub struct TraceFigures {
     pub on_ratio: f64,
     /// Middle of the rounds' ratios of dead to off.
     pub dead_ratio: f64,
+    /// Shortest round of on to the shortest of off: what is left when nothing else disturbs.
+    pub on_best_ratio: f64,
+    /// The same of dead.
+    pub dead_best_ratio: f64,
     /// Spread of the rounds without traces, longest to shortest: how much of a ratio is noise.
     pub off_spread: f64,
     /// Spans that were taken in one round: median.
@@ -77,8 +81,8 @@ pub(super) fn compare(
         )
     };
     let per_task = |way: usize| middle(wall(way)) * 1e3 / f64::from(tasks);
-    let off = wall(0);
-    let extreme = |pick: fn(f64, f64) -> f64| off.iter().copied().reduce(pick).unwrap_or(1.0);
+    let best = |way: usize| wall(way).into_iter().fold(f64::INFINITY, f64::min);
+    let longest = wall(0).into_iter().fold(0.0, f64::max);
     let spans = |count: fn(&Measured) -> u64| {
         let mut counts: Vec<u64> = rounds.iter().map(|round| count(&round[1])).collect();
         counts.sort_unstable();
@@ -93,7 +97,9 @@ pub(super) fn compare(
         dead_ms_per_task: per_task(2),
         on_ratio: ratio(1),
         dead_ratio: ratio(2),
-        off_spread: extreme(f64::max) / extreme(f64::min),
+        on_best_ratio: best(1) / best(0),
+        dead_best_ratio: best(2) / best(0),
+        off_spread: longest / best(0),
         spans_sent: spans(|measured| measured.spans_sent),
         spans_dropped: spans(|measured| measured.spans_dropped),
     })

@@ -11,6 +11,9 @@ use super::mark::Mark;
 use super::run::RunTrace;
 use super::timeline::Timeline;
 
+/// Marks there is room for at first, and while nothing happens.
+const ROOM: usize = 24;
+
 /// A run that is followed from its first event.
 #[derive(Debug)]
 pub struct Following {
@@ -79,6 +82,9 @@ impl Following {
     pub(crate) fn note(&self, events: &[Event], at: Timestamp, mut watch: impl FnMut(&Mark)) -> usize {
         let mut unseen = lock(&self.unseen.0);
         let before = unseen.len();
+        if unseen.capacity() == 0 {
+            unseen.reserve(ROOM);
+        }
         unseen.extend(events.iter().filter_map(Mark::of).map(|mark| {
             watch(&mark);
             let is_told = false;
@@ -110,6 +116,9 @@ impl Following {
                 true => timeline.see(mark, at, &mut |_| {}),
                 false => timeline.see(mark, at, &mut ended),
             }
+        }
+        if seen.room.capacity() > ROOM {
+            seen.room = Vec::new();
         }
     }
 
