@@ -83,7 +83,7 @@ class DeployTest(unittest.TestCase):
         agents = self.outputs["DecisionsQueueUrl"].replace("-decisions", "-tasks-")
         self.assertEqual(environment["ORCHESTRATOR_AGENT_QUEUES"], agents)
         self.assertEqual(environment["ORCHESTRATOR_BATCH"], self.outputs["BatchTargets"])
-        self.assertEqual((environment["ORCHESTRATOR_CACHE"], environment["ORCHESTRATOR_CONFIG"]), ("dynamodb", ""))
+        self.assertEqual((environment["ORCHESTRATOR_CACHE"], environment["ORCHESTRATOR_CONFIG"]), ("", ""))
         claims = [environment[f"ORCHESTRATOR_{name}_CLAIM"] for name in ("CLIENT", "GROUPS")]
         self.assertEqual((environment["ORCHESTRATOR_STACK"], claims), ("s", ["sub", "groups"]))
         self.assertEqual(answer["event"]["requestContext"]["authorizer"]["iam"]["accountId"], self.account)

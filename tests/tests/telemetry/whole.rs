@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tests::binary::orchestrator;
 use tests::collector::{Collector, Received, orphans};
+use tests::repository::root;
 
 use crate::{CALLER_SPAN, CALLER_TRACE, Place, configuration, run_penguins, run_workflow, script};
 
@@ -76,10 +78,10 @@ fn the_penguins_are_one_trace_from_the_caller_to_every_attempt() {
         assert_eq!(span.parent.as_ref(), Some(&whole.id), "{id}");
         let attempt = the(&of_run, &format!("attempt {id}"), id);
         assert_eq!(attempt.parent.as_ref(), Some(&span.id), "{id}");
+        assert_eq!(attempt.attribute("run.request_type"), "DSL", "{id}");
         assert!(whole.start <= span.start && span.start <= attempt.start && attempt.end == span.end);
         for name in [
             "run.workflow",
-            "run.request_type",
             "task.attempt",
             "task.epoch",
             "task.agent",
@@ -112,6 +114,40 @@ fn the_penguins_are_one_trace_from_the_caller_to_every_attempt() {
             .as_str()
             .is_some_and(|task| task.starts_with("train_"))
     );
+}
+
+#[test]
+fn a_run_from_a_sentence_says_so() {
+    let collector = Collector::start();
+    let folder = tempfile::tempdir().expect("there is room");
+    let mut command = orchestrator();
+    command.args([
+        "ask",
+        "--yes",
+        "-o",
+        "json",
+        "load data/penguins.csv, clean it and profile it",
+    ]);
+    command.arg("--data").arg(folder.path());
+    command
+        .arg("--config")
+        .arg(root().join("examples/penguins/orchestrator.yaml"));
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint());
+    let output = command.output().expect("the program starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let spans = collector.spans();
+    let of_run: Vec<&Received> = spans
+        .iter()
+        .filter(|span| span.name.starts_with("run ") || span.name.starts_with("attempt "))
+        .collect();
+    assert!(of_run.len() >= 3, "{spans:#?}");
+    for span in of_run {
+        assert_eq!(span.attribute("run.request_type"), "NL", "{span:?}");
+    }
 }
 
 /// Says which trace context it got.

@@ -21,7 +21,7 @@ use super::query::{Query, short};
 use super::response::{self, Answer};
 use super::submission::{Mode, SubmissionBody, Wrapped};
 use super::workflows::{self, Submitted, client_of, object};
-use crate::translation::{Job, Plan, Record, Request, Soon, Translated};
+use crate::translation::{Job, ORIGIN, Plan, Record, Request, Soon, Translated};
 use crate::views::{EstimateView, ProposalView, SuggestionList};
 
 /// The body of `POST /workflows/translate` and `POST /workflows/suggest`.
@@ -76,7 +76,7 @@ pub(super) async fn submit<B: Backend>(
     match outcome {
         Outcome::Workflow { dsl, confidence, .. } => {
             let mut metadata = object("metadata", rest.metadata)?;
-            metadata.insert("translation".to_owned(), origin(&translated, confidence));
+            metadata.insert(ORIGIN.to_owned(), origin(&translated, confidence));
             let rest = SubmissionBody {
                 natural_language: None,
                 metadata: Some(Value::Object(metadata)),

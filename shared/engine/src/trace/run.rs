@@ -14,10 +14,16 @@ use super::ids;
 use super::interval::{Interval, Outcome, Phase, Place, Upstreams};
 use super::sampler::Sampler;
 use super::span::{Attribute, LINKS_MAX, Span, SpanKind, Value, fixed};
+use crate::translation::ORIGIN;
 use crate::views::task::hold_name;
 
-/// How a run was asked for: by a document. The other way is natural language, `NL`.
-const REQUEST_TYPE: &str = "DSL";
+/// How a run was asked for: by a document, or by a text in natural language.
+fn request_type(submission: &Submission) -> &'static str {
+    match submission.metadata.get(ORIGIN) {
+        None => "DSL",
+        Some(_) => "NL",
+    }
+}
 
 /// The trace of a run, whether it is exported or not.
 pub fn trace_id_of(submission: &Submission) -> TraceId {
@@ -184,7 +190,7 @@ impl RunTrace {
             attributes: vec![
                 ("run.id", Value::from(&self.names().run)),
                 ("run.workflow", Value::from(&self.names().workflow)),
-                ("run.request_type", fixed(REQUEST_TYPE)),
+                ("run.request_type", fixed(request_type(&self.submission))),
             ],
             links: Vec::new(),
             error: None,

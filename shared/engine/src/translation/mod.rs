@@ -19,6 +19,9 @@ pub use record::{Job, Plan, Record, Status};
 
 use crate::api::Intake;
 
+/// What a run that comes from a text keeps about its translation, in its metadata.
+pub const ORIGIN: &str = "translation";
+
 /// A text to be translated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
