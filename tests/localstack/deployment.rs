@@ -1,9 +1,6 @@
 //! A deployment in an account of its own.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -13,12 +10,12 @@ use aws_sdk_lambda::types::{
     Environment, FunctionCode, FunctionResponseType, LogType, Runtime, State, TracingConfig, TracingMode,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
-use emulator::{PACKAGES, place};
 use orchestrator_aws::env;
 use orchestrator_aws::events::SOURCE;
 use orchestrator_functions::identity;
 use serde_json::{Value, json};
 
+use crate::package::package;
 use crate::world::World;
 
 /// How long anything that has to happen may take.
@@ -350,44 +347,4 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("waited in vain: {what}");
-}
-
-/// The deployment package of a function: its program without debug information, as a zip, made once.
-fn package(function: &str) -> Vec<u8> {
-    let program = Path::new(match function {
-        "intake" => env!("CARGO_BIN_EXE_intake"),
-        "decision" => env!("CARGO_BIN_EXE_decision"),
-        "task_events" => env!("CARGO_BIN_EXE_task_events"),
-        "sla_sweep" => env!("CARGO_BIN_EXE_sla_sweep"),
-        "rollback" => env!("CARGO_BIN_EXE_rollback"),
-        "translator" => env!("CARGO_BIN_EXE_translator"),
-        other => panic!("there is no function '{other}'"),
-    });
-    let folder = place::target().expect("a target folder").join("localstack");
-    fs::create_dir_all(&folder).expect("the target folder is writable");
-    let zip = folder.join(format!("{function}.zip"));
-    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    if modified(&zip) < modified(program) {
-        make(program, &zip);
-    }
-    fs::read(&zip).expect("it was made")
-}
-
-/// Other test programs may do the same at the same time, so it is renamed into place.
-fn make(program: &Path, zip: &Path) {
-    let folder = tempfile::tempdir_in(zip.parent().expect("a folder")).expect("a folder");
-    let bootstrap: PathBuf = folder.path().join("bootstrap");
-    run(Command::new("strip").arg("-o").arg(&bootstrap).arg(program));
-    let new = folder.path().join("new.zip");
-    let python = PACKAGES.python().unwrap_or_else(|problem| panic!("{problem}"));
-    run(Command::new(python)
-        .args(["-m", "zipfile", "-c"])
-        .arg(&new)
-        .arg(&bootstrap));
-    fs::rename(new, zip).expect("the same folder");
-}
-
-fn run(command: &mut Command) {
-    let status = command.status().expect("the program starts");
-    assert!(status.success(), "{command:?}");
 }

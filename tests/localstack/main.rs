@@ -5,6 +5,7 @@
 //! LocalStack, for instance. Every test has an account of its own.
 //!
 //! - [`deployment`]: tables, queues, functions and what connects them
+//! - [`package`]: the programs of the functions: those of this build, or others
 //! - [`agents`]: agents that take tasks from queues
 //! - [`api`]: requests to the function `intake`
 //! - [`bridge`]: the same over a socket, for programs that speak HTTP
@@ -16,6 +17,7 @@ mod api;
 mod bridge;
 mod deployment;
 mod judge;
+mod package;
 mod proxy;
 mod workflows;
 #[expect(dead_code, reason = "the tests of the adapters use more of it")]

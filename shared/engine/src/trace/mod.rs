@@ -9,6 +9,7 @@
 //!
 //! Reading order: [`context`], [`ids`], [`timeline`], [`run`], [`follow`], [`tracer`], [`otlp`].
 
+mod attributes;
 pub mod context;
 pub mod export;
 pub mod follow;

@@ -4,26 +4,17 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use orchestrator_core::ids::{AttemptKey, RunId};
-use orchestrator_core::policy::{Choice, Verdict};
-use orchestrator_core::run::{Found, RunState, SkipReason, Submission};
+use orchestrator_core::run::{RunState, SkipReason, Submission};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::{Task, Workflow};
 
+use super::attributes::{decision, request_type, tell_outcome};
 use super::context::{Context, Parent, SpanId, TraceId};
 use super::ids;
 use super::interval::{Interval, Outcome, Phase, Place, Upstreams};
 use super::sampler::Sampler;
-use super::span::{Attribute, LINKS_MAX, Span, SpanKind, Value, fixed};
-use crate::translation::ORIGIN;
+use super::span::{LINKS_MAX, Span, SpanKind, Value, fixed};
 use crate::views::task::hold_name;
-
-/// How a run was asked for: by a document, or by a text in natural language.
-fn request_type(submission: &Submission) -> &'static str {
-    match submission.metadata.get(ORIGIN) {
-        None => "DSL",
-        Some(_) => "NL",
-    }
-}
 
 /// The trace of a run, whether it is exported or not.
 pub fn trace_id_of(submission: &Submission) -> TraceId {
@@ -341,61 +332,4 @@ impl RunTrace {
             None => name.to_owned(),
         }
     }
-}
-
-fn tell_outcome(span: &mut Span, interval: &Interval) {
-    let status = match &interval.outcome {
-        Outcome::Success | Outcome::Reused(_) => "SUCCESS",
-        Outcome::Failed(_) => "FAILED",
-        Outcome::Skipped(_) => "SKIPPED",
-        Outcome::Cancelled => "CANCELLED",
-        Outcome::Reset => "RESET",
-        Outcome::Over | Outcome::Open => "RUNNING",
-    };
-    span.attributes.push(("task.status", fixed(status)));
-    if let Outcome::Reused(lookup) = &interval.outcome
-        && let Found::Kept(origin) = &lookup.found
-    {
-        span.attributes.extend([
-            ("task.cached", Value::from(true)),
-            ("task.cached.run_id", origin.run.to_string().into()),
-            ("task.cached.task_id", origin.task.clone().into()),
-        ]);
-    }
-    if let Outcome::Failed(failure) = &interval.outcome {
-        let failure = failure.as_deref();
-        let class = failure.map_or("error", |failure| failure.class.as_str());
-        span.attributes.push(("error.type", fixed(class)));
-        if let Some(code) = failure.and_then(|failure| failure.exit_code) {
-            span.attributes
-                .push(("process.exit.code", Value::Number(i64::from(code))));
-        }
-        span.error = Some(failure.map_or_else(String::new, |failure| failure.message.clone()));
-    }
-}
-
-/// What the policy said.
-fn decision(choice: &Choice) -> Vec<Attribute> {
-    let outcome = match &choice.verdict {
-        Verdict::Allow => "allow",
-        Verdict::Deny { .. } => "deny",
-        Verdict::Hold { .. } => "hold",
-    };
-    let overrides = &choice.overrides;
-    let mut attributes = vec![
-        ("decision.outcome", fixed(outcome)),
-        (
-            "decision.resource_class",
-            fixed(overrides.resource_class.as_str()),
-        ),
-        ("decision.priority", Value::Number(i64::from(overrides.priority))),
-        ("decision.memory_gb", overrides.memory_gb.into()),
-        ("decision.matched_rules", Value::Texts(choice.matched.clone())),
-        ("decision.policy_version", choice.policy_version.clone().into()),
-        ("decision.reason", choice.reason.clone().into()),
-    ];
-    if let Some(model) = &overrides.llm_model {
-        attributes.push(("gen_ai.request.model", model.clone().into()));
-    }
-    attributes
 }
