@@ -4,7 +4,7 @@
 //! A flush costs its own round trip and is given up after a while. After a failure nothing is sent for some time, so that a
 //! collector that is away costs one time-out now and then, not one per invocation.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub struct Traces {
     export: Export,
     connector: SharedHttpConnector,
     queue: Mutex<Queue>,
+    /// Spans that did not fit into the queue and have not been told of.
+    dropped: AtomicUsize,
     /// Until when nothing is sent, milliseconds since 1970.
     paused_until: AtomicI64,
 }
@@ -38,13 +40,21 @@ impl Traces {
             export,
             connector,
             queue: Mutex::default(),
+            dropped: AtomicUsize::new(0),
             paused_until: AtomicI64::new(0),
         }
     }
 
     /// Sends what there is, at `now`. Failures are told in the log and cost the spans.
     pub async fn flush(&self, now: Timestamp) {
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            tracing::warn!(spans = dropped, "an invocation made more spans than are sent");
+        }
         let records = self.lock().take();
+        if records.is_empty() {
+            return;
+        }
         if now.0 < self.paused_until.load(Ordering::Relaxed) {
             records.into_iter().for_each(|record| _ = drop_spans(record));
             return;
@@ -98,8 +108,6 @@ impl Traces {
 impl Sink for Traces {
     fn take(&self, record: Record) {
         let excess = self.lock().push(record, self.export.queue_max);
-        if excess > 0 {
-            tracing::warn!(spans = excess, "an invocation made more spans than are sent");
-        }
+        self.dropped.fetch_add(excess, Ordering::Relaxed);
     }
 }

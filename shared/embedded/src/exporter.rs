@@ -19,7 +19,7 @@ use send::Sender;
 
 /// Longest time for what is left at the end.
 const END_TIMEOUT: Duration = Duration::from_secs(3);
-/// Turns and dispatches that take less, milliseconds, have no span of their own: their time would be 0.
+/// Turns that take less, milliseconds, have no span of their own: their time would be 0.
 const WORK_MS_MIN: u64 = 1;
 
 /// Who records spans, and who sends them.

@@ -1,9 +1,9 @@
 //! Traces of runs: what is exported, and how it travels.
 //!
-//! One run is one trace. Its spans are derived from the journal: a [`Timeline`] is fed the events of a run, as
-//! [`Mark`]s, and yields [`Interval`]s, [`RunTrace`] makes spans of them, with [`ids`] that follow from what a span is about. So every process that
-//! reads the journal continues the same trace, after restarts and retries, and an agent's parent is known before its attempt
-//! has begun. What is not in the journal (requests, turns, functions) is recorded as it happens by the [`Tracer`].
+//! One run is one trace. Its spans are derived from the journal: a [`Timeline`] is fed the events of a run, as [`Mark`]s, and
+//! yields [`Interval`]s, [`RunTrace`] makes spans of them, with [`ids`] that follow from what a span is about. So every process
+//! that reads the journal continues the same trace, after restarts and retries, and an agent's parent is known before its
+//! attempt has begun. What is not in the journal (requests, turns, functions) is recorded as it happens by the [`Tracer`].
 //!
 //! Nothing here sends anything. A host gives the [`Tracer`] a [`Sink`] that does, and [`otlp`] has the form it is sent in.
 //!

@@ -18,8 +18,16 @@ use crate::views::task::hold_name;
 
 /// The trace of a run, whether it is exported or not.
 pub fn trace_id_of(submission: &Submission) -> TraceId {
-    let parent = submission.trace.parent.as_deref().and_then(Context::parse);
-    parent.map_or_else(|| ids::trace_of(submission.run), |parent| parent.trace)
+    trace_below(parent_of(submission), submission.run)
+}
+
+/// The span a run was submitted under.
+fn parent_of(submission: &Submission) -> Option<Context> {
+    submission.trace.parent.as_deref().and_then(Context::parse)
+}
+
+fn trace_below(parent: Option<Context>, run: RunId) -> TraceId {
+    parent.map_or_else(|| ids::trace_of(run), |parent| parent.trace)
 }
 
 /// Where a run belongs. Follows from its submission alone.
@@ -66,8 +74,8 @@ impl RunTrace {
     }
 
     fn new(workflow: Arc<Workflow>, submission: Arc<Submission>, sampler: &Sampler) -> RunTrace {
-        let parent = submission.trace.parent.as_deref().and_then(Context::parse);
-        let trace = parent.map_or_else(|| ids::trace_of(submission.run), |parent| parent.trace);
+        let parent = parent_of(&submission);
+        let trace = trace_below(parent, submission.run);
         RunTrace {
             run: submission.run,
             trace,
