@@ -9,8 +9,10 @@ use emulator::python::Environment;
 
 use crate::counts::Counts;
 use crate::emulator::unittest;
+use crate::release;
 use crate::report::{Report, Step};
-use crate::run::{in_foreground, is_there, program, quietly, root, target};
+use crate::run::{in_foreground, is_there, or_complain, program, quietly, root, target};
+use crate::verbs::values;
 
 /// The linters. Apart from the emulator's environment: they ask for other versions of what both use.
 const LINTERS: Environment = Environment {
@@ -25,6 +27,9 @@ const CARGO_LAMBDA: Environment = Environment {
     requirements: "infra/cargo-lambda.txt",
     remedy: "cargo xtask sam",
 };
+
+/// What the template's parameter `Architecture` may be.
+const ARCHITECTURES: [&str; 2] = ["arm64", "x86_64"];
 
 /// Every template; `infra/templates.py` has the same list.
 const TEMPLATES: [&str; 5] = [
@@ -43,38 +48,63 @@ pub fn verb() -> bool {
     report.finish()
 }
 
-/// `cargo xtask sam`: `sam build`, for the machine it runs on, with the compiler of this machine instead of Zig.
-pub fn build() -> Result<(), String> {
-    let mut folders = Vec::new();
-    for environment in [LINTERS, CARGO_LAMBDA] {
-        let python = environment.install()?;
-        folders.push(python.parent().expect("a program lies in a folder").to_owned());
+/// `cargo xtask sam`: `sam build`. For the machine it runs on it takes the compiler of this machine; for another
+/// architecture, cargo-lambda takes Zig, and rustup for the target.
+pub fn build(options: &[&str]) -> Result<bool, String> {
+    let [asked] = values(options, ["--architecture"])?;
+    let own = match ARCH {
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let architecture = asked.unwrap_or(own);
+    if !ARCHITECTURES.contains(&architecture) {
+        let known = ARCHITECTURES.join(", ");
+        return Err(format!("--architecture '{architecture}' is none of {known}"));
     }
-    let sam = folders[0].join("sam");
+    Ok(or_complain(sam_build(architecture, architecture == own)))
+}
+
+fn sam_build(architecture: &str, is_own: bool) -> Result<(), String> {
+    let folder = |python: &Path| python.parent().expect("a program lies in a folder").to_owned();
+    let python = LINTERS.install()?;
+    let sam = folder(&python).join("sam");
+    // cargo-lambda asks the first `python3` for Zig.
+    let mut folders = vec![folder(&CARGO_LAMBDA.install()?)];
     folders.extend(std::env::split_paths(
         &std::env::var_os("PATH").unwrap_or_default(),
     ));
     let path = std::env::join_paths(folders).map_err(|error| error.to_string())?;
-    let architecture = match ARCH {
-        "aarch64" => "arm64",
-        other => other,
-    };
+    let built = target().join("sam");
     let mut build = program(sam);
     build
         .args(["build", "--template-file", TEMPLATES[0]])
         .arg("--build-dir")
-        .arg(target().join("sam"))
+        .arg(&built)
         .arg("--cache-dir")
         .arg(target().join("sam-cache"))
         .args(["--parameter-overrides", &format!("Architecture={architecture}")])
         .env("PATH", path)
-        .env("CARGO_LAMBDA_COMPILER", "cargo")
         .env("SAM_CLI_TELEMETRY", "0")
         .env("AWS_DEFAULT_REGION", "us-east-1");
-    match in_foreground(&mut build) {
-        true => Ok(()),
-        false => Err("SAM did not build the functions; what went wrong is above".to_owned()),
+    if is_own {
+        build.env("CARGO_LAMBDA_COMPILER", "cargo");
     }
+    if !in_foreground(&mut build) {
+        return Err("SAM did not build the functions; what went wrong is above".to_owned());
+    }
+    println!("for {architecture}; zips as SAM uploads them:");
+    let entries = fs::read_dir(&built).map_err(|error| format!("{}: {error}", built.display()))?;
+    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    for program in folders.iter().map(|folder| folder.join("bootstrap")) {
+        if program.exists() {
+            let zip = release::pack(&python, &program, &program.with_file_name("bootstrap.zip"))?;
+            let name = program.iter().rev().nth(1).unwrap_or_default();
+            println!("{:22} {:>8} KB", name.display(), release::kilobytes(&zip)?);
+            fs::remove_file(&zip).map_err(|error| format!("{}: {error}", zip.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Runs all linters. Installs them on first use, which takes minutes; after that it takes ten seconds, and none while nothing

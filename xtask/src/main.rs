@@ -52,7 +52,7 @@ Usage: cargo xtask VERB [OPTIONS]
   faults [--runs N]          lets N runs (default 40) live through every fault at once on the emulator of AWS
   release                    builds the functions as they are deployed, prints sizes, time to start and memory
   infra                      lints the templates of the AWS host; installs the linters on first use
-  sam                        builds the stack with SAM and cargo-lambda, for the architecture of this machine
+  sam [--architecture A]     builds the stack with SAM and cargo-lambda, for arm64 or x86_64 (default: as this machine)
   schema [--check]           writes the published schemas in docs/ again; with --check only says whether they differ
   help                       prints this
 
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
         "cost" => emulator::cost(options),
         "faults" => verbs::faults(options),
         "release" => verbs::no_options(options).map(|()| run::or_complain(release::verb())),
-        "sam" => verbs::no_options(options).map(|()| run::or_complain(infra::build())),
+        "sam" => infra::build(options),
         "infra" => verbs::no_options(options).map(|()| infra::verb()),
         "schema" => verbs::schema(options),
         other => Err(format!("unknown verb '{other}'")),

@@ -41,7 +41,7 @@ const ACCOUNT: &str = "000000000042";
 
 /// Builds, packs, measures and prints a table.
 pub fn verb() -> Result<(), String> {
-    PACKAGES.install()?;
+    let python = PACKAGES.install()?;
     let place = target().join("functions");
     let folder = place.join("release");
     let mut build = cargo(["build", "--locked", "--release", "--bins", "--target-dir"]);
@@ -50,7 +50,15 @@ pub fn verb() -> Result<(), String> {
     if !in_foreground(&mut build) {
         return Err("the functions were not built; what went wrong is above".to_owned());
     }
-    let zips = pack(&folder)?;
+    let zips = folder.join("zips");
+    fs::create_dir_all(&zips).map_err(|error| format!("{}: {error}", zips.display()))?;
+    for function in FUNCTIONS {
+        pack(
+            &python,
+            &folder.join(function),
+            &zips.join(format!("{function}.zip")),
+        )?;
+    }
     let aws = Emulator::start_here(&[])?;
     let outputs = aws.deploy(Stack {
         name: "release",
@@ -111,25 +119,21 @@ pub fn verb() -> Result<(), String> {
     Ok(())
 }
 
-/// Zips as SAM makes them: the program compressed, under the name that Lambda looks for.
-fn pack(folder: &Path) -> Result<PathBuf, String> {
+/// A zip as SAM makes it: the program compressed, under the name that Lambda looks for. Returns its path.
+pub fn pack(python: &Path, function: &Path, zip: &Path) -> Result<PathBuf, String> {
     const PACK: &str = "import sys, zipfile
 with zipfile.ZipFile(sys.argv[2], 'w', zipfile.ZIP_DEFLATED) as zip:
     zip.write(sys.argv[1], 'bootstrap')";
-    let zips = folder.join("zips");
-    fs::create_dir_all(&zips).map_err(|error| format!("{}: {error}", zips.display()))?;
-    for function in FUNCTIONS {
-        let mut pack = program(PACKAGES.python()?);
-        pack.args(["-c", PACK]).arg(folder.join(function));
-        let packed = quietly(pack.arg(zips.join(format!("{function}.zip"))));
-        if !packed.success {
-            return Err(packed.output);
-        }
+    let mut pack = program(python);
+    let packed = quietly(pack.args(["-c", PACK]).arg(function).arg(zip));
+    match packed.success {
+        true => Ok(zip.to_owned()),
+        false => Err(packed.output),
     }
-    Ok(zips)
 }
 
-fn kilobytes(path: &Path) -> Result<u64, String> {
+/// The size of a file.
+pub fn kilobytes(path: &Path) -> Result<u64, String> {
     let metadata = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(metadata.len() / 1000)
 }
