@@ -10,7 +10,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{LeaseAnswer, LeaseRequest, Released, WaiterOrder};
-use crate::ids::AttemptKey;
+use crate::ids::{AttemptKey, IdMap};
 use crate::policy::PoolDemand;
 
 use slab::Slab;
@@ -23,7 +23,7 @@ pub struct PoolBook {
     pools: Slab<Pool>,
     by_demand: HashMap<Demand, usize>,
     lines: Slab<Line>,
-    attempts: HashMap<AttemptKey, Entry>,
+    attempts: IdMap<AttemptKey, Entry>,
 }
 
 /// Slots by pool index, sorted by pool index, each pool once.

@@ -1,13 +1,13 @@
 //! The compute port: which attempts are at work, seen from the engine's thread.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use orchestrator_core::ids::AttemptKey;
+use orchestrator_core::ids::{AttemptKey, IdMap};
 use orchestrator_core::run::{Failure, FailureClass, Report, ReportKind};
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::envelope::Envelope;
@@ -39,7 +39,7 @@ pub(crate) struct LocalCompute {
     http: HttpClient,
     workers: Workers,
     outbox: Outbox,
-    live: RefCell<HashMap<AttemptKey, Live>>,
+    live: RefCell<IdMap<AttemptKey, Live>>,
     alarms: Alarms,
 }
 

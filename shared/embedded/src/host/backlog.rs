@@ -1,8 +1,8 @@
 //! Work per run: at most one turn of a run is under way, the rest waits here in order.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
-use orchestrator_core::ids::RunId;
+use orchestrator_core::ids::{IdMap, RunId};
 use orchestrator_core::run::{Command, Report};
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::ports::messages::Body;
@@ -27,7 +27,7 @@ pub(crate) enum Work {
 /// What is to be done for all runs.
 #[derive(Default)]
 pub(crate) struct Backlog {
-    runs: HashMap<RunId, Entry>,
+    runs: IdMap<RunId, Entry>,
     /// Runs that can begin a turn.
     ready: VecDeque<RunId>,
     /// Runs whose last turn failed, by when they are tried again.

@@ -1,9 +1,9 @@
 //! Loaded runs between their turns, and when time itself will change each of them.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use orchestrator_core::ids::RunId;
+use orchestrator_core::ids::{IdMap, RunId};
 use orchestrator_core::run::RunState;
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::drive::Session;
@@ -15,8 +15,8 @@ pub(crate) struct Sessions(RefCell<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    sessions: HashMap<RunId, Session>,
-    due: HashMap<RunId, Timestamp>,
+    sessions: IdMap<RunId, Session>,
+    due: IdMap<RunId, Timestamp>,
     timers: BTreeSet<(Timestamp, RunId)>,
 }
 

@@ -1,9 +1,9 @@
 //! The one writer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use orchestrator_core::ids::RunId;
+use orchestrator_core::ids::{IdMap, RunId};
 use orchestrator_core::run::RunStatus;
 use orchestrator_engine::ports::journal::{Append, Blob, Error, StoredAppend};
 use orchestrator_engine::ports::run_index::{RunQuery, RunSummary};
@@ -19,7 +19,7 @@ pub struct Store {
     pub(super) connection: Connection,
     file: PathBuf,
     /// Last append of runs that go on. Only a shortcut: the unique index has the last word.
-    heads: HashMap<RunId, Head>,
+    heads: IdMap<RunId, Head>,
     /// Digest of the agents that new runs begin with.
     agents: Option<[u8; 32]>,
     /// Whether alerts are noted to be sent.
@@ -71,7 +71,7 @@ impl Store {
         Ok(Store {
             connection,
             file: file.to_owned(),
-            heads: HashMap::new(),
+            heads: IdMap::default(),
             agents: None,
             sends_alerts: false,
             blobs: HashSet::new(),
