@@ -12,7 +12,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use emulator::Emulator;
 use futures_util::future::join_all;
 use orchestrator_engine::sweep::CHECK_LAST_MS;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::requests::Request;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -195,14 +195,14 @@ async fn poison(deployment: &Deployment) {
     }
 }
 
-/// Slots that are in use, and tasks that wait for one.
-async fn in_use(deployment: &Deployment) -> (u64, u64) {
+/// The pools of which slots are in use or waited for, with who holds them and who waits.
+async fn in_use(deployment: &Deployment) -> Vec<Value> {
     let view = deployment.ask(&Request::new("GET", "/pools")).await.json();
     let pools = view["pools"]
         .as_array()
         .unwrap_or_else(|| panic!("no pools: {view}"));
-    let sum = |name: &str| pools.iter().filter_map(|pool| pool[name].as_u64()).sum();
-    (sum("used"), sum("waiting"))
+    let is_in_use = |pool: &&Value| ["used", "waiting"].iter().any(|name| pool[*name] != 0);
+    pools.iter().filter(is_in_use).cloned().collect()
 }
 
 #[expect(
@@ -270,8 +270,14 @@ async fn runs_end_correctly_whatever_goes_wrong_and_dead_letters_are_only_poison
         let ended = join_all(runs.iter().map(|run| ended_well(&deployment, run))).await;
         overtaken += ended.into_iter().sum::<usize>();
     }
+    let mut told = Instant::now();
     eventually("all slots are given back", async || {
-        (in_use(&deployment).await == (0, 0)).then_some(())
+        let in_use = in_use(&deployment).await;
+        if told.elapsed() >= TOLD {
+            told = Instant::now();
+            println!("still in use: {in_use:?}");
+        }
+        in_use.is_empty().then_some(())
     })
     .await;
     let mut poison = POISON.map(str::to_owned);
