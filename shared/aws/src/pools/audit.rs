@@ -34,7 +34,7 @@ impl LeaseAudit for TablePools {
     async fn hand_on(&self, now: Timestamp) -> Result<Vec<AttemptKey>, HostError> {
         let granted = async {
             let names: BTreeSet<String> = self.names().await?.into_iter().collect();
-            self.grant(names, now).await
+            self.grant(names, None, now).await
         };
         granted.await.map_err(of_pools)
     }

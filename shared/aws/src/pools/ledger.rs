@@ -18,6 +18,21 @@ pub(super) struct Lease {
     pub for_append: u64,
     /// When it was taken, or last found to be in order.
     pub seen_at: Timestamp,
+    /// Whose slots it got while it stood in line ([`giver`]), until its run has asked for it again: then it knows.
+    pub granted_by: Option<u64>,
+}
+
+/// Stands for an attempt, in eight bytes. Two that look alike cost a message.
+pub(super) fn giver(key: &AttemptKey) -> u64 {
+    let AttemptKey {
+        run,
+        node,
+        epoch,
+        attempt,
+    } = key;
+    let [_, _, _, _, _, _, _, _, random @ ..] = run.to_bytes();
+    let place = u64::from(node.0) << 32 ^ u64::from(*epoch) << 16 ^ u64::from(*attempt);
+    u64::from_be_bytes(random) ^ place
 }
 
 pub(super) type Leases = BTreeMap<AttemptKey, Lease>;
@@ -137,6 +152,8 @@ struct Stored {
     seen_at: i64,
     #[n(6)]
     demands: Vec<(String, u32)>,
+    #[n(7)]
+    granted_by: Option<u64>,
 }
 
 pub(super) fn encode(leases: &Leases) -> Vec<u8> {
@@ -150,6 +167,7 @@ pub(super) fn encode(leases: &Leases) -> Vec<u8> {
             for_append: lease.for_append,
             seen_at: lease.seen_at.0,
             demands: stored_demands(&lease.demands),
+            granted_by: lease.granted_by,
         })
         .collect();
     minicbor::to_vec(stored).expect("writing to memory does not fail")
@@ -171,6 +189,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Leases, Fault> {
             demands: demands_of(stored.demands),
             for_append: stored.for_append,
             seen_at: Timestamp(stored.seen_at),
+            granted_by: stored.granted_by,
         };
         (key, lease)
     };
@@ -216,6 +235,7 @@ mod tests {
             demands,
             for_append: 7,
             seen_at: Timestamp(1_700_000_000_000),
+            granted_by: None,
         }
     }
 

@@ -85,6 +85,7 @@ impl Waiter {
                 demands: demands_of(stored),
                 for_append: number_of(item, FOR_APPEND)?,
                 seen_at: Timestamp(number_of(item, SEEN_AT)?),
+                granted_by: None,
             },
         })
     }
@@ -182,6 +183,7 @@ mod tests {
                 }],
                 for_append: 3,
                 seen_at: Timestamp(9),
+                granted_by: None,
             },
         }
     }

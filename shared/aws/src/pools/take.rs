@@ -130,6 +130,7 @@ impl TablePools {
                     &Lease {
                         for_append: request.seq,
                         seen_at: now,
+                        granted_by: None,
                         ..held.clone()
                     },
                 );
@@ -168,5 +169,6 @@ fn lease(request: &LeaseRequest, seen_at: Timestamp) -> Lease {
         demands: request.demands.clone(),
         for_append: request.seq,
         seen_at,
+        granted_by: None,
     }
 }

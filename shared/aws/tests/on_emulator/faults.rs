@@ -97,6 +97,43 @@ async fn a_busy_table_is_tried_again_and_then_left_for_later() {
 }
 
 #[tokio::test]
+async fn a_grant_that_nobody_was_told_of_is_told_again_with_the_release_until_its_run_has_asked() {
+    let world = World::new().await;
+    let pools = TablePools::new(world.table(), [("gpu".to_owned(), 1)].into(), 1);
+    let request = |n: u32, seq: u64| LeaseRequest {
+        key: AttemptKey {
+            run: RunId::from_parts(1_700_000_000_000 + u64::from(n), 1),
+            node: NodeIx(n),
+            epoch: 1,
+            attempt: 1,
+        },
+        demands: vec![PoolDemand {
+            pool: "gpu".to_owned(),
+            slots: 1,
+        }],
+        order: WaiterOrder(i64::from(n)),
+        seq,
+    };
+    for (n, answer) in [(0, true), (1, false), (2, false)] {
+        let taken = pools.take(&[request(n, 2)]).await.expect("reachable");
+        assert_eq!(taken[0].answer == LeaseAnswer::Taken, answer, "{n}");
+    }
+    let release = async |n: u32, seen: u64| {
+        let released = pools.release(&[request(n, 2).key], seen).await;
+        released.expect("reachable").granted
+    };
+    let second = request(1, 2).key;
+    assert_eq!(release(0, 2).await, [second]);
+    // Whoever gave it back has died, and gives it back again.
+    assert_eq!(release(0, 2).await, [second], "told again");
+    let taken = pools.take(&[request(1, 3)]).await.expect("reachable");
+    assert_eq!(taken[0].answer, LeaseAnswer::Taken);
+    assert_eq!(release(0, 2).await, [], "its run knows");
+    assert_eq!(release(1, 3).await, [request(2, 2).key]);
+    assert_eq!(release(0, 2).await, [], "it got the slot of another");
+}
+
+#[tokio::test]
 async fn a_process_that_died_between_append_and_dispatch_is_made_up_for_by_redelivery() {
     let mut world = World::new().await;
     let sound = world.process().await;
