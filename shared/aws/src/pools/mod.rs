@@ -9,7 +9,8 @@
 //! consistent, so at least one of two such parties sees the other.
 //!
 //! Whoever gives slots back may die before it has told who got them. It is asked to give them back again then, and a lease
-//! remembers whose slots it got until its run has asked for it: so they are told of again.
+//! remembers whose slots it got until its run has asked for it: so they are told of again. Nobody repeats the sweep: what that
+//! granted and could not tell waits for the look of the run, or for the audit.
 //!
 //! A lease names the append of its run it was taken for. A release that has seen less of the journal than that does not
 //! end it: the turn that took it under the same key may be the one that counts. Leases never expire by time alone, because
