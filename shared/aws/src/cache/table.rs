@@ -77,6 +77,6 @@ impl Cache for TableCache {
     }
 
     async fn remove(&self, key: &str) -> Result<(), HostError> {
-        self.0.delete(&Key::cache(key)).await.map_err(of_cache)
+        self.0.delete(&Key::cache(key), None).await.map_err(of_cache)
     }
 }

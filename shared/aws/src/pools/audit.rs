@@ -11,6 +11,9 @@ use super::ledger::Lease;
 use super::{TablePools, of_pools, try_again};
 use crate::fault::Fault;
 
+/// How long whoever let an attempt in has for telling its run, milliseconds. Telling it twice costs a message.
+const TOLD_MS: i64 = 30_000;
+
 impl LeaseAudit for TablePools {
     async fn old_leases(&self, before: Timestamp, limit: usize) -> Result<Vec<AttemptKey>, HostError> {
         let old = async {
@@ -32,15 +35,27 @@ impl LeaseAudit for TablePools {
     }
 
     async fn hand_on(&self, now: Timestamp) -> Result<Vec<AttemptKey>, HostError> {
-        let granted = async {
+        let told = async {
             let names: BTreeSet<String> = self.names().await?.into_iter().collect();
-            self.grant(names, None, now).await
+            let mut told = self.untold(&names, now).await?;
+            told.extend(self.grant(names, now).await?);
+            Ok(told.into_iter().collect())
         };
-        granted.await.map_err(of_pools)
+        told.await.map_err(of_pools)
     }
 }
 
 impl TablePools {
+    /// Who was let in a while ago and has not asked since.
+    async fn untold(&self, names: &BTreeSet<String>, now: Timestamp) -> Result<BTreeSet<AttemptKey>, Fault> {
+        let ledger = self.load(names.iter().cloned()).await?;
+        let before = Timestamp(now.0 - TOLD_MS);
+        let untold = ledger
+            .leases()
+            .filter(|(_, lease)| lease.is_untold && lease.seen_at < before);
+        Ok(untold.map(|(key, _)| *key).collect())
+    }
+
     async fn confirm_all(&self, keys: &[AttemptKey], now: Timestamp) -> Result<(), Fault> {
         if keys.is_empty() {
             return Ok(());

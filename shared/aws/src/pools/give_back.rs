@@ -7,7 +7,7 @@ use orchestrator_core::ids::AttemptKey;
 use orchestrator_core::pool::Released;
 use orchestrator_core::time::Timestamp;
 
-use super::ledger::{Lease, Ledger, giver, pools};
+use super::ledger::{Lease, Ledger, pools};
 use super::line::{Waiter, heads};
 use super::{TablePools, try_again};
 use crate::fault::Fault;
@@ -24,11 +24,6 @@ struct Ended {
     kept: Vec<AttemptKey>,
     /// Attempts without a lease: they may stand in line.
     unknown: Vec<AttemptKey>,
-    /// The first whose slots came free: whoever gets them remembers it.
-    giver: Option<u64>,
-    /// Who got the slots of an attempt that has no lease any more, and has not asked for them since: whoever gave them back may
-    /// have died before it told anybody.
-    untold: Vec<AttemptKey>,
 }
 
 impl TablePools {
@@ -51,16 +46,13 @@ impl TablePools {
             freed,
             mut kept,
             unknown,
-            giver,
-            untold,
         } = self.end(&names, keys, seen).await?;
         for key in unknown {
             if self.leave_lines(&names, key, seen).await? {
                 kept.push(key);
             }
         }
-        let mut granted = self.grant(freed, giver, now).await?;
-        granted.extend(untold);
+        let granted = self.grant(freed, now).await?;
         Ok(Released { granted, kept })
     }
 
@@ -76,16 +68,10 @@ impl TablePools {
                         ended
                             .freed
                             .extend(pools(&lease.demands).into_iter().map(str::to_owned));
-                        ended.giver.get_or_insert_with(|| giver(key));
                         ledger.remove(key);
                     }
                     Some(_) => ended.kept.push(*key),
-                    None => {
-                        let giver = Some(giver(key));
-                        let untold = ledger.leases().filter(|(_, lease)| lease.granted_by == giver);
-                        ended.untold.extend(untold.map(|(key, _)| *key));
-                        ended.unknown.push(*key);
-                    }
+                    None => ended.unknown.push(*key),
                 }
             }
             if self.store(&ledger).await? {
@@ -110,11 +96,10 @@ impl TablePools {
         Ok(is_kept)
     }
 
-    /// Lets in, first in line first, every waiter that fits now that slots of these pools have come free, those of `giver`.
+    /// Lets in, first in line first, every waiter that fits now that slots of these pools have come free.
     pub(super) async fn grant(
         &self,
         freed: BTreeSet<String>,
-        giver: Option<u64>,
         now: Timestamp,
     ) -> Result<Vec<AttemptKey>, Fault> {
         let mut granted = Vec::new();
@@ -128,7 +113,7 @@ impl TablePools {
             waiters.sort_unstable_by_key(|waiter| (waiter.order, waiter.key));
             waiters.dedup();
             let mut ledger = self.load(freed.iter().cloned()).await?;
-            let (let_in, gone) = self.choose(&mut ledger, waiters, giver, now).await?;
+            let (let_in, gone) = self.choose(&mut ledger, waiters, now).await?;
             if !self.store(&ledger).await? {
                 tried += 1;
                 try_again(tried).await?;
@@ -149,7 +134,6 @@ impl TablePools {
         &self,
         ledger: &mut Ledger,
         waiters: Vec<Waiter>,
-        giver: Option<u64>,
         now: Timestamp,
     ) -> Result<(Vec<Waiter>, Vec<Waiter>), Fault> {
         let mut let_in = Vec::new();
@@ -168,7 +152,7 @@ impl TablePools {
             if ledger.full(&waiter.lease.demands).is_empty() {
                 let lease = Lease {
                     seen_at: now,
-                    granted_by: giver,
+                    is_untold: true,
                     ..waiter.lease.clone()
                 };
                 ledger.put(waiter.key, &lease);

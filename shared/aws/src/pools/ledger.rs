@@ -18,21 +18,8 @@ pub(super) struct Lease {
     pub for_append: u64,
     /// When it was taken, or last found to be in order.
     pub seen_at: Timestamp,
-    /// Whose slots it got while it stood in line ([`giver`]), until its run has asked for it again: then it knows.
-    pub granted_by: Option<u64>,
-}
-
-/// Stands for an attempt, in eight bytes. Two that look alike cost a message.
-pub(super) fn giver(key: &AttemptKey) -> u64 {
-    let AttemptKey {
-        run,
-        node,
-        epoch,
-        attempt,
-    } = key;
-    let [_, _, _, _, _, _, _, _, random @ ..] = run.to_bytes();
-    let place = u64::from(node.0) << 32 ^ u64::from(*epoch) << 16 ^ u64::from(*attempt);
-    u64::from_be_bytes(random) ^ place
+    /// Whether it was let in while it stood in line, and its run has not asked for it since: it may not know.
+    pub is_untold: bool,
 }
 
 pub(super) type Leases = BTreeMap<AttemptKey, Lease>;
@@ -153,7 +140,7 @@ struct Stored {
     #[n(6)]
     demands: Vec<(String, u32)>,
     #[n(7)]
-    granted_by: Option<u64>,
+    is_untold: bool,
 }
 
 pub(super) fn encode(leases: &Leases) -> Vec<u8> {
@@ -167,7 +154,7 @@ pub(super) fn encode(leases: &Leases) -> Vec<u8> {
             for_append: lease.for_append,
             seen_at: lease.seen_at.0,
             demands: stored_demands(&lease.demands),
-            granted_by: lease.granted_by,
+            is_untold: lease.is_untold,
         })
         .collect();
     minicbor::to_vec(stored).expect("writing to memory does not fail")
@@ -189,7 +176,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Leases, Fault> {
             demands: demands_of(stored.demands),
             for_append: stored.for_append,
             seen_at: Timestamp(stored.seen_at),
-            granted_by: stored.granted_by,
+            is_untold: stored.is_untold,
         };
         (key, lease)
     };
@@ -235,7 +222,7 @@ mod tests {
             demands,
             for_append: 7,
             seen_at: Timestamp(1_700_000_000_000),
-            granted_by: None,
+            is_untold: false,
         }
     }
 

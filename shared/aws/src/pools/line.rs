@@ -9,9 +9,9 @@ use orchestrator_core::time::Timestamp;
 use super::TablePools;
 use super::ledger::{Lease, demands_of, pools, stored_demands};
 use crate::fault::{Fault, Kind};
-use crate::table::Query;
 use crate::table::item::{Item, bytes, bytes_of, number, number_of, text_of};
-use crate::table::keys::{Key, SK};
+use crate::table::keys::{Key, PK, SK};
+use crate::table::{Condition, Query};
 
 /// Waiters looked at when a slot comes free. Further ones get their turn with the next slot; only demands for several
 /// slots can make the first ones pass.
@@ -85,7 +85,7 @@ impl Waiter {
                 demands: demands_of(stored),
                 for_append: number_of(item, FOR_APPEND)?,
                 seen_at: Timestamp(number_of(item, SEEN_AT)?),
-                granted_by: None,
+                is_untold: false,
             },
         })
     }
@@ -109,21 +109,35 @@ pub(super) fn heads(waiters: Vec<Waiter>) -> Vec<Waiter> {
 }
 
 impl TablePools {
-    /// Stands in line, in every pool of its demands.
+    /// Stands in line, in every pool of its demands. A later turn that has taken the same place keeps it.
     pub(super) async fn stand_in_line(&self, waiter: &Waiter) -> Result<(), Fault> {
         let puts = waiter.keys().map(async |key: Key| {
             let mut item = key.to_item();
             item.insert(DEMANDS.to_owned(), bytes(waiter.demands()));
             item.insert(FOR_APPEND.to_owned(), number(waiter.lease.for_append));
             item.insert(SEEN_AT.to_owned(), number(waiter.lease.seen_at.0));
-            self.table.put(item, 0, None).await
+            let expression = format!("attribute_not_exists({PK}) OR for_append <= :for_append");
+            let values = [(":for_append", number(waiter.lease.for_append))];
+            self.table
+                .put(item, 0, Some(Condition::new(&expression, values)))
+                .await
         });
         try_join_all(puts).await.map(drop)
     }
 
-    /// Leaves the line.
+    /// Leaves the line. A place that a later turn has taken since, under the same key, is another one and stays.
     pub(super) async fn leave_line(&self, waiter: &Waiter) -> Result<(), Fault> {
-        let deletes = waiter.keys().map(async |key: Key| self.table.delete(&key).await);
+        let Lease {
+            for_append, seen_at, ..
+        } = waiter.lease;
+        let values = [
+            (":for_append", number(for_append)),
+            (":seen_at", number(seen_at.0)),
+        ];
+        let is_same = Condition::new("for_append = :for_append AND seen_at = :seen_at", values);
+        let deletes = waiter
+            .keys()
+            .map(async |key: Key| self.table.delete(&key, Some(is_same.clone())).await);
         try_join_all(deletes).await.map(drop)
     }
 
@@ -183,7 +197,7 @@ mod tests {
                 }],
                 for_append: 3,
                 seen_at: Timestamp(9),
-                granted_by: None,
+                is_untold: false,
             },
         }
     }

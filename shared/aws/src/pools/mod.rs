@@ -8,9 +8,8 @@
 //! again whether there is room; whoever frees a slot stores that *and then* looks again at the line. Reads are strongly
 //! consistent, so at least one of two such parties sees the other.
 //!
-//! Whoever gives slots back may die before it has told who got them. It is asked to give them back again then, and a lease
-//! remembers whose slots it got until its run has asked for it: so they are told of again. Nobody repeats the sweep: what that
-//! granted and could not tell waits for the look of the run, or for the audit.
+//! Whoever hands slots on may die before it has told the runs that got them. So a lease says that it was granted to somebody
+//! in line until its run has asked for it, and the sweep tells again of grants that nobody has asked for in a while.
 //!
 //! A lease names the append of its run it was taken for. A release that has seen less of the journal than that does not
 //! end it: the turn that took it under the same key may be the one that counts. Leases never expire by time alone, because

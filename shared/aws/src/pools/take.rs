@@ -124,13 +124,14 @@ impl TablePools {
         };
         if let Some(held) = ledger.lease(&request.key).cloned() {
             let usage = used(ledger, &held.demands);
-            if request.seq > held.for_append {
+            let is_news = held.is_untold && request.seq == held.for_append;
+            if request.seq > held.for_append || is_news {
                 ledger.put(
                     request.key,
                     &Lease {
                         for_append: request.seq,
                         seen_at: now,
-                        granted_by: None,
+                        is_untold: false,
                         ..held.clone()
                     },
                 );
@@ -169,6 +170,6 @@ fn lease(request: &LeaseRequest, seen_at: Timestamp) -> Lease {
         demands: request.demands.clone(),
         for_append: request.seq,
         seen_at,
-        granted_by: None,
+        is_untold: false,
     }
 }

@@ -46,7 +46,7 @@ impl Store {
                 item.insert(BODY.to_owned(), text(body));
                 self.table.put(item, 0, None).await.map(drop)
             }
-            AlertType::SlaResolved => self.table.delete(&active).await,
+            AlertType::SlaResolved => self.table.delete(&active, None).await,
         }
     }
 

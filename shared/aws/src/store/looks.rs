@@ -58,7 +58,7 @@ impl Store {
         let look = self.look(state, now).await?;
         if look.stalled.is_none() && look.at_risk.is_empty() {
             if self.table.get_soon(&key).await?.is_some() {
-                self.table.delete(&key).await?;
+                self.table.delete(&key, None).await?;
             }
             return Ok(());
         }

@@ -130,19 +130,25 @@ impl Table {
         Ok(output.item)
     }
 
-    /// Deletes an item, if it is there.
+    /// Deletes an item, if it is there and meets the condition.
     ///
     /// # Errors
     /// When it is not known to be gone.
-    pub async fn delete(&self, key: &Key) -> Result<(), Fault> {
+    pub async fn delete(&self, key: &Key, condition: Option<Condition>) -> Result<(), Fault> {
         self.meter.write(0, 0);
         let request = self.client.delete_item().table_name(&self.name);
-        request
-            .set_key(Some(key.to_item()))
-            .send()
-            .await
-            .map_err(|error| Fault::of(&error))?;
-        Ok(())
+        let mut request = request.set_key(Some(key.to_item()));
+        if let Some(Condition { expression, values }) = condition {
+            request = request
+                .condition_expression(expression)
+                .set_expression_attribute_values((!values.is_empty()).then_some(values));
+        }
+        match request.send().await {
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(())
+            }
+            other => other.map(drop).map_err(|error| Fault::of(&error)),
+        }
     }
 
     /// An update of the item with this key, to be completed and handed to [`Table::apply`].

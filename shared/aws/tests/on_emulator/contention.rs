@@ -1,33 +1,14 @@
 //! Pools under many workers at once.
 
-use crate::world::World;
+use crate::world::{World, slot_request as request};
 use futures_util::future::join_all;
 use orchestrator_aws::pools::TablePools;
-use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
-use orchestrator_core::policy::PoolDemand;
-use orchestrator_core::pool::{LeaseAnswer, LeaseRequest, WaiterOrder};
+use orchestrator_core::pool::{LeaseAnswer, LeaseRequest};
 use orchestrator_engine::ports::Pools;
 use orchestrator_engine::ports::pools::Taken;
 
 const WORKERS: u32 = 16;
 const CAPACITY: u32 = 3;
-
-fn request(n: u32) -> LeaseRequest {
-    LeaseRequest {
-        key: AttemptKey {
-            run: RunId::from_parts(1_700_000_000_000 + u64::from(n), 1),
-            node: NodeIx(n),
-            epoch: 1,
-            attempt: 1,
-        },
-        demands: vec![PoolDemand {
-            pool: "gpu".to_owned(),
-            slots: 1,
-        }],
-        order: WaiterOrder(i64::from(n)),
-        seq: 2,
-    }
-}
 
 #[tokio::test]
 async fn sixteen_workers_share_three_slots_and_everybody_gets_one() {

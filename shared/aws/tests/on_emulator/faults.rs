@@ -1,14 +1,16 @@
 //! Answers that are lost, services that refuse, calls that work in part.
 
-use crate::world::World;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::world::network::{Fate, Network, throttled};
 use crate::world::process::{Process, load, submit, task};
+use crate::world::{World, slot_request as request};
 use futures_util::future::join_all;
 use orchestrator_aws::pools::TablePools;
 use orchestrator_aws::table::Table;
-use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
-use orchestrator_core::policy::PoolDemand;
-use orchestrator_core::pool::{LeaseAnswer, LeaseRequest, WaiterOrder};
+use orchestrator_core::ids::RunId;
+use orchestrator_core::pool::{LeaseAnswer, LeaseRequest};
 use orchestrator_core::run::{Event, RunStatus};
 use orchestrator_engine::error::Error;
 use orchestrator_engine::ports::journal::{self, Append};
@@ -16,6 +18,7 @@ use orchestrator_engine::ports::messages::{Body, Candidates, Message, Recovery};
 use orchestrator_engine::ports::{Journal, Messages, Pools};
 use orchestrator_engine::record;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 /// Tries of one call by the SDK.
 const TRIES: usize = 4;
@@ -26,6 +29,16 @@ async fn behind(world: &mut World) -> (Network, Process) {
     world.connector = aws_smithy_runtime_api::client::http::SharedHttpConnector::new(network.clone());
     let process = world.process().await;
     (network, process)
+}
+
+/// The table as the process reaches it.
+fn table_of(process: &Process, world: &World) -> Table {
+    let clients = &process.ports().clients;
+    Table::new(
+        clients.dynamodb.clone(),
+        world.config.table.clone(),
+        clients.meter.clone(),
+    )
 }
 
 fn append(run: RunId, seq: u64) -> Append {
@@ -94,43 +107,6 @@ async fn a_busy_table_is_tried_again_and_then_left_for_later() {
     network.next("Query", vec![throttled(); TRIES]);
     let refused = process.load(run).await.expect_err("throttled");
     assert!(matches!(&refused, Error::Journal(journal::Error::Unavailable(_))) && refused.is_transient());
-}
-
-#[tokio::test]
-async fn a_grant_that_nobody_was_told_of_is_told_again_with_the_release_until_its_run_has_asked() {
-    let world = World::new().await;
-    let pools = TablePools::new(world.table(), [("gpu".to_owned(), 1)].into(), 1);
-    let request = |n: u32, seq: u64| LeaseRequest {
-        key: AttemptKey {
-            run: RunId::from_parts(1_700_000_000_000 + u64::from(n), 1),
-            node: NodeIx(n),
-            epoch: 1,
-            attempt: 1,
-        },
-        demands: vec![PoolDemand {
-            pool: "gpu".to_owned(),
-            slots: 1,
-        }],
-        order: WaiterOrder(i64::from(n)),
-        seq,
-    };
-    for (n, answer) in [(0, true), (1, false), (2, false)] {
-        let taken = pools.take(&[request(n, 2)]).await.expect("reachable");
-        assert_eq!(taken[0].answer == LeaseAnswer::Taken, answer, "{n}");
-    }
-    let release = async |n: u32, seen: u64| {
-        let released = pools.release(&[request(n, 2).key], seen).await;
-        released.expect("reachable").granted
-    };
-    let second = request(1, 2).key;
-    assert_eq!(release(0, 2).await, [second]);
-    // Whoever gave it back has died, and gives it back again.
-    assert_eq!(release(0, 2).await, [second], "told again");
-    let taken = pools.take(&[request(1, 3)]).await.expect("reachable");
-    assert_eq!(taken[0].answer, LeaseAnswer::Taken);
-    assert_eq!(release(0, 2).await, [], "its run knows");
-    assert_eq!(release(1, 3).await, [request(2, 2).key]);
-    assert_eq!(release(0, 2).await, [], "it got the slot of another");
 }
 
 #[tokio::test]
@@ -264,27 +240,7 @@ async fn events_that_were_refused_are_put_again() {
 async fn a_slot_is_handed_on_and_told_of_although_answers_were_lost() {
     let mut world = World::new().await;
     let (network, process) = behind(&mut world).await;
-    let clients = &process.ports().clients;
-    let table = Table::new(
-        clients.dynamodb.clone(),
-        world.config.table.clone(),
-        clients.meter.clone(),
-    );
-    let pools = TablePools::new(table, [("gpu".to_owned(), 1)].into(), 1);
-    let request = |n: u32| LeaseRequest {
-        key: AttemptKey {
-            run: RunId::from_parts(u64::from(n), 1),
-            node: NodeIx(0),
-            epoch: 1,
-            attempt: 1,
-        },
-        demands: vec![PoolDemand {
-            pool: "gpu".to_owned(),
-            slots: 1,
-        }],
-        order: WaiterOrder(i64::from(n)),
-        seq: 1,
-    };
+    let pools = TablePools::new(table_of(&process, &world), [("gpu".to_owned(), 1)].into(), 1);
     network.next("PutItem", [Fate::LoseAnswer]);
     let taken = pools.take(&[request(0)]).await.expect("reachable").remove(0);
     assert_eq!(
@@ -302,7 +258,75 @@ async fn a_slot_is_handed_on_and_told_of_although_answers_were_lost() {
             "PutItem",
             vec![Fate::Pass; passed].into_iter().chain([Fate::LoseAnswer]),
         );
-        let released = pools.release(&[request(n).key], 1).await.expect("reachable");
+        let released = pools.release(&[request(n).key], 2).await.expect("reachable");
         assert_eq!(released.granted, [request(n + 1).key], "lost answer of write {n}");
     }
+}
+
+#[tokio::test]
+async fn whoever_drops_a_place_in_line_late_does_not_drop_the_one_that_was_taken_since() {
+    let mut world = World::new().await;
+    let table = world.table();
+    let (network, slow) = behind(&mut world).await;
+    let capacities: BTreeMap<String, u32> = [("gpu".to_owned(), 1)].into();
+    let pools = TablePools::new(table, capacities.clone(), 1);
+    let slow = TablePools::new(table_of(&slow, &world), capacities, 1);
+    let take = async |n: u32, seq: u64| {
+        let request = LeaseRequest { seq, ..request(n) };
+        pools.take(&[request]).await.expect("reachable").remove(0).answer
+    };
+    let waits = LeaseAnswer::Waiting {
+        full: vec!["gpu".to_owned()],
+    };
+    assert_eq!(take(0, 2).await, LeaseAnswer::Taken);
+    assert_eq!(take(1, 2).await, waits);
+    let gate = Arc::new(Semaphore::new(0));
+    network.next("DeleteItem", [Fate::Late(Arc::clone(&gate))]);
+    let (first, second) = ([request(0).key], request(1).key);
+    let meanwhile = async {
+        while network.met() == 0 {
+            tokio::task::yield_now().await;
+        }
+        // Its turn came to nothing: it gives the slot back, gets it once more by the place it still has, and gives that back.
+        assert_eq!(take(1, 3).await, LeaseAnswer::Taken);
+        for again in [vec![second], Vec::new()] {
+            let released = pools.release(&[second], 3).await.expect("reachable");
+            assert_eq!(released.granted, again);
+        }
+        assert_eq!(take(0, 2).await, LeaseAnswer::Taken);
+        assert_eq!(take(1, 4).await, waits);
+        gate.add_permits(1);
+    };
+    let (handed_on, ()) = tokio::join!(slow.release(&first, 2), meanwhile);
+    assert_eq!(handed_on.expect("reachable").granted, [second]);
+    let released = pools.release(&first, 2).await.expect("reachable");
+    assert_eq!(released.granted, [second], "it still stands in line");
+}
+
+#[tokio::test]
+async fn a_turn_that_stands_in_line_late_does_not_push_out_a_later_one() {
+    let mut world = World::new().await;
+    let table = world.table();
+    let (network, slow) = behind(&mut world).await;
+    let capacities: BTreeMap<String, u32> = [("gpu".to_owned(), 1)].into();
+    let pools = TablePools::new(table, capacities.clone(), 1);
+    let slow = TablePools::new(table_of(&slow, &world), capacities, 1);
+    let [holder, early, late] = [(0, 2), (1, 2), (1, 3)].map(|(n, seq)| [LeaseRequest { seq, ..request(n) }]);
+    pools.take(&holder).await.expect("reachable");
+    let gate = Arc::new(Semaphore::new(0));
+    network.next("PutItem", [Fate::Late(Arc::clone(&gate))]);
+    let meanwhile = async {
+        while network.met() == 0 {
+            tokio::task::yield_now().await;
+        }
+        pools.take(&late).await.expect("reachable");
+        gate.add_permits(1);
+    };
+    let (taken, ()) = tokio::join!(slow.take(&early), meanwhile);
+    taken.expect("reachable");
+    let key = [early[0].key];
+    let given_up = slow.release(&key, 2).await.expect("reachable");
+    assert_eq!(given_up.kept, key, "the place of a later turn");
+    let released = pools.release(&[holder[0].key], 2).await.expect("reachable");
+    assert_eq!(released.granted, key);
 }

@@ -24,7 +24,8 @@ pub trait LeaseAudit {
     async fn confirm(&self, keys: &[AttemptKey], now: Timestamp) -> Result<(), HostError>;
 
     /// Hands free slots to whoever waits for them, should a process have died before it did, or a pool have become larger.
-    /// Returns who got them; whoever gets the list tells their runs.
+    /// Returns who got them, and who was let in a while ago and has not asked since, should a process have died before it
+    /// told; whoever gets the list tells their runs.
     ///
     /// # Errors
     /// When the store cannot be reached.

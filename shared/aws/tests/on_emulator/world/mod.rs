@@ -25,6 +25,9 @@ use orchestrator_aws::meter::Meter;
 use orchestrator_aws::payloads::Payloads;
 use orchestrator_aws::store::Store;
 use orchestrator_aws::table::Table;
+use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
+use orchestrator_core::policy::PoolDemand;
+use orchestrator_core::pool::{LeaseRequest, WaiterOrder};
 
 pub const REGION: &str = "us-east-1";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -227,4 +230,22 @@ async fn create_queue(clients: &Clients, name: &str, is_fifo: bool) -> String {
     }
     let output = request.send().await.expect("a queue");
     output.queue_url.expect("a queue has a URL")
+}
+
+/// Attempt `n` wants a slot of the pool `gpu` for the second append of its run; the lowest is first in line.
+pub fn slot_request(n: u32) -> LeaseRequest {
+    LeaseRequest {
+        key: AttemptKey {
+            run: RunId::from_parts(1_700_000_000_000 + u64::from(n), 1),
+            node: NodeIx(n),
+            epoch: 1,
+            attempt: 1,
+        },
+        demands: vec![PoolDemand {
+            pool: "gpu".to_owned(),
+            slots: 1,
+        }],
+        order: WaiterOrder(i64::from(n)),
+        seq: 2,
+    }
 }

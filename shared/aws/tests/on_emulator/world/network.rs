@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use tokio::sync::Semaphore;
 
 /// What becomes of a request.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub enum Fate {
     LoseRequest,
     /// It is carried out; the caller waits in vain.
     LoseAnswer,
+    /// It is carried out when the gate opens.
+    Late(Arc<Semaphore>),
     /// It is not sent; the caller gets this answer.
     Answer(u16, String),
 }
@@ -85,6 +88,13 @@ impl HttpConnector for Network {
             Some(Fate::Answer(status, body)) => {
                 let status = StatusCode::try_from(status).expect("a status");
                 HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
+            }
+            Some(Fate::Late(gate)) => {
+                let inner = self.inner.clone();
+                HttpConnectorFuture::new(async move {
+                    let _open = gate.acquire().await;
+                    inner.call(request).await
+                })
             }
             Some(Fate::LoseAnswer) => {
                 let answer = self.inner.call(request);
