@@ -36,7 +36,7 @@ const AT_ONCE: usize = 8;
 const VISIBILITY_SECONDS: u32 = 20;
 /// Tries of a submission.
 const TRIES: u32 = 30;
-/// Pause between looks at runs, for each that has not ended.
+/// Pause after a look at runs of which none has ended, for each that is open.
 const LOOK: Duration = Duration::from_millis(10);
 /// How often whoever looks on is told how far it is.
 const TOLD: Duration = Duration::from_secs(20);
@@ -78,6 +78,7 @@ async fn all_end(deployment: &Deployment, storm: &Storm, runs: &[String]) {
         let looked_at = &open[..open.len().min(AT_ONCE)];
         let views = join_all(looked_at.iter().map(|run| deployment.run(run))).await;
         let mut views = views.iter();
+        let looked_for = open.len();
         open.retain(|_| views.next().is_none_or(|view| view["finished_at"].is_null()));
         let recorded = storm.counts().appends;
         if recorded > appends {
@@ -99,8 +100,10 @@ async fn all_end(deployment: &Deployment, storm: &Storm, runs: &[String]) {
             open.len(),
             last_words(deployment, &open).await
         );
-        // The more there is to do, the less looking on may cost.
-        tokio::time::sleep(LOOK.saturating_mul(u32::try_from(open.len()).unwrap_or(1))).await;
+        if open.len() == looked_for {
+            // The more there is to do, the less looking on may cost.
+            tokio::time::sleep(LOOK.saturating_mul(u32::try_from(open.len()).unwrap_or(1))).await;
+        }
     }
 }
 
