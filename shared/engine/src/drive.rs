@@ -23,6 +23,7 @@ use crate::ports::run_index::RunSummary;
 use crate::ports::{Clock, EventBus, Journal, Messages, Pools, Ports, RunIndex, SessionCache};
 use crate::record;
 use crate::sweep::look_within_ms;
+use crate::trace::turn::UseCase;
 use crate::views::AlertView;
 use crate::wakes::Wakes;
 
@@ -42,10 +43,10 @@ pub struct Session {
     /// Leases taken for this turn; those the run does not end up holding are given back.
     taken: Vec<AttemptKey>,
     wakes: Wakes,
-    /// What the turn is for, in a word.
-    pub(crate) use_case: &'static str,
+    /// What the turn is for.
+    pub(crate) use_case: UseCase,
     /// The trace of the run, if it is exported.
-    pub(crate) tracing: Option<Box<Tracing>>,
+    pub(crate) tracing: Option<Tracing>,
 }
 
 impl Session {
@@ -66,7 +67,7 @@ impl Session {
             blobs: vec![definition],
             taken: Vec::new(),
             wakes: Wakes::default(),
-            use_case: "submit",
+            use_case: UseCase::Submit,
             tracing: None,
         }
     }

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::ports::Ports;
 use crate::ports::messages::{Body, Candidates, Said};
 use crate::trace::run::trace_id_of;
+use crate::trace::turn::UseCase;
 
 impl<P: Ports> Engine<P> {
     /// Handles messages of `run`. Idempotent: what is done already changes nothing.
@@ -17,7 +18,7 @@ impl<P: Ports> Engine<P> {
     /// When nothing is known to have been done; deliver the messages again if the error is transient.
     pub async fn handle(&self, run: RunId, bodies: &[Body]) -> Result<(), Error> {
         self.drive(run, async |session: &mut Session| {
-            session.use_case = bodies.first().map_or("", use_case);
+            session.use_case = bodies.first().map_or(UseCase::default(), use_case);
             for body in bodies {
                 self.handle_one(session, body).await?;
             }
@@ -32,7 +33,7 @@ impl<P: Ports> Engine<P> {
     /// When the run refuses it, or cannot be read or written.
     pub async fn operate(&self, run: RunId, command: Command) -> Result<(), Error> {
         self.drive(run, async |session: &mut Session| {
-            session.use_case = "operate";
+            session.use_case = UseCase::Operate;
             session.execute(command.clone())?;
             self.decide_in_turn(session).await
         })
@@ -90,14 +91,14 @@ impl<P: Ports> Engine<P> {
     }
 }
 
-/// The name of what a message asks for.
-fn use_case(body: &Body) -> &'static str {
+/// What a message asks for.
+fn use_case(body: &Body) -> UseCase {
     match body {
-        Body::Admit => "admit",
-        Body::Decide(_) => "decision",
-        Body::Reports(_) | Body::Said(_) => "task_events",
-        Body::Tick => "timer",
-        Body::Recover(_) => "recover",
+        Body::Admit => UseCase::Admit,
+        Body::Decide(_) => UseCase::Decide,
+        Body::Reports(_) | Body::Said(_) => UseCase::Hear,
+        Body::Tick => UseCase::Wake,
+        Body::Recover(_) => UseCase::Recover,
     }
 }
 

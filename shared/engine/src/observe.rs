@@ -12,10 +12,10 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::ports::compute::Dispatch;
 use crate::ports::{Clock, Compute, Ports, SessionCache, journal};
-use crate::trace::interval::{Interval, Outcome, Phase, Upstreams};
 use crate::trace::parts::Parts;
 use crate::trace::run::trace_id_of;
 use crate::trace::span::Attribute;
+use crate::trace::turn::Worked;
 use crate::trace::{
     Context, Following, Mark, Parent, Record, RunTrace, Span, SpanId, SpanKind, Tracer, Turn, Value, ids,
 };
@@ -51,7 +51,6 @@ pub(crate) struct Handed {
 #[derive(Debug, Clone)]
 struct Work {
     following: Arc<Following>,
-    part: u32,
     start: Timestamp,
     end: Timestamp,
 }
@@ -59,20 +58,7 @@ struct Work {
 impl Work {
     /// Its span, without what it belongs to.
     fn span(&self, id: SpanId, name: &'static str) -> Span {
-        let interval = Interval {
-            phase: Phase::Run,
-            place: None,
-            part: self.part,
-            start: self.start,
-            end: self.end,
-            started_at: None,
-            outcome: Outcome::Over,
-            is_late: false,
-            choice: None,
-            upstream: Upstreams::Untold,
-            name: None,
-        };
-        self.following.trace().span(id, None, name, &interval)
+        self.following.trace().span(id, None, name, self.start..self.end)
     }
 }
 
@@ -84,19 +70,26 @@ impl Tracing {
             self.following.catch_up(mark, at);
         }
     }
+
+    /// Tells whoever exports that there is something to see. Whoever is to look at the run anyway will see it too: only that
+    /// it is much must be known.
+    fn tell(&mut self, tracer: &Tracer) {
+        if self.untold >= UNTOLD_MAX || (self.untold > 0 && !self.following.is_queued()) {
+            let untold = std::mem::take(&mut self.untold);
+            tracer.record(Record::Followed(Arc::clone(&self.following), untold));
+        }
+    }
 }
 
 impl<P: Ports> Engine<P> {
     /// Begins to follow a run from its first event, if its trace is exported.
-    pub(crate) fn begin_tracing(&self, state: &RunState) -> Option<Box<Tracing>> {
+    pub(crate) fn begin_tracing(&self, state: &RunState) -> Option<Tracing> {
         let tracer = self.telemetry.tracer.as_deref()?;
         let trace = RunTrace::of(state, tracer.sampler());
-        trace.is_sampled().then(|| {
-            Box::new(Tracing {
-                following: Arc::new(Following::new(trace, state)),
-                parts: Parts::default(),
-                untold: 0,
-            })
+        trace.is_sampled().then(|| Tracing {
+            following: Arc::new(Following::new(trace, state)),
+            parts: Parts::default(),
+            untold: 0,
         })
     }
 
@@ -109,7 +102,7 @@ impl<P: Ports> Engine<P> {
         if session.seq() == 1 && session.tracing.is_none() {
             session.tracing = self.begin_tracing(session.state());
         }
-        let Some(tracing) = session.tracing.as_deref_mut() else {
+        let Some(tracing) = session.tracing.as_mut() else {
             return;
         };
         let Tracing {
@@ -118,40 +111,42 @@ impl<P: Ports> Engine<P> {
             untold,
         } = tracing;
         *untold += following.note(events, at, |mark| parts.see(mark));
-        // Whoever is to look at the run anyway will see these too; only that they are many must be known.
-        if *untold >= UNTOLD_MAX || (*untold > 0 && !following.is_queued()) {
-            tracer.record(Record::Followed(Arc::clone(following), std::mem::take(untold)));
-        }
+        tracing.tell(tracer);
     }
 
     /// Tells of a turn that appended something or failed. It began with the session's time and has just ended.
-    pub(crate) fn observe_turn(&self, session: &Session, appended: usize, result: &Result<(), Error>) {
+    pub(crate) fn observe_turn(&self, session: &mut Session, appended: usize, result: &Result<(), Error>) {
         match result {
             Ok(()) => {}
             Err(Error::Journal(journal::Error::Conflict { .. })) => self.telemetry.metrics.conflicted(),
             Err(_) => self.telemetry.metrics.failed(),
         }
-        let (Some(tracer), Some(tracing)) = (self.telemetry.tracer.as_deref(), &session.tracing) else {
+        let (run, seq, start) = (session.state().id(), session.seq(), session.now());
+        let use_case = session.use_case;
+        let (Some(tracer), Some(tracing)) = (self.telemetry.tracer.as_deref(), session.tracing.as_mut())
+        else {
             return;
         };
-        if appended == 0 && result.is_ok() {
+        let end = self.ports.clock().now().max(start);
+        if (appended == 0 && result.is_ok()) || !tracer.tells_of(start, end) {
             return;
         }
-        let Some(work) = self.work(session, tracing, tracer, session.now()) else {
-            return;
-        };
-        let (run, seq, use_case) = (session.state().id(), session.seq(), session.use_case);
+        let turn = Worked::new(use_case, seq, appended, end.millis_since(start));
         let cause = tracer.cause(run);
         let error = result.as_ref().err().map(ToString::to_string);
+        if cause.is_none() && error.is_none() {
+            tracing.following.note_turn(start, turn);
+            tracing.untold += 1;
+            return tracing.tell(tracer);
+        }
+        let (following, part) = (Arc::clone(&tracing.following), tracing.parts.number());
         let make = move || {
-            let mut span = work.span(ids::turn(run, seq), use_case);
-            span.parent = Some(cause.unwrap_or_else(|| ids::part(run, work.part)));
-            span.attributes.extend([
-                ("journal.seq", Value::from(seq)),
-                ("journal.events", appended.into()),
-            ]);
-            span.error = error;
-            span
+            let span = following.trace().span_of_turn(start, part, &turn);
+            Span {
+                parent: cause.or(span.parent),
+                error,
+                ..span
+            }
         };
         tracer.record(Record::Later(Box::new(make)));
     }
@@ -233,7 +228,6 @@ impl<P: Ports> Engine<P> {
         let end = self.ports.clock().now().max(session.now());
         tracer.tells_of(start, end).then(|| Work {
             following: Arc::clone(&tracing.following),
-            part: tracing.parts.number(),
             start,
             end,
         })

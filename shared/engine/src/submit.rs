@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::ports::journal::{self, Blob};
 use crate::ports::messages::Recovery;
 use crate::ports::{Clock, Ports};
+use crate::trace::turn::UseCase;
 
 /// A validated request for a run.
 #[derive(Debug, Clone)]
@@ -83,7 +84,7 @@ impl<P: Ports> Engine<P> {
     /// whatever it still owes is sent again, because the first request may have died on the way.
     async fn submitted_before(&self, run: RunId, taken: Vec<AttemptKey>) -> Result<(), Error> {
         self.drive_after(run, taken, async |session: &mut Session| {
-            session.use_case = "submit";
+            session.use_case = UseCase::Submit;
             session.owe_again(Recovery::EVERYTHING);
             Ok(())
         })

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::observe::Tracing;
 use crate::ports::{Clock, Journal, Ports, SessionCache, journal};
 use crate::record;
+use crate::trace::turn::UseCase;
 use crate::wakes::Wakes;
 
 impl<P: Ports> Engine<P> {
@@ -40,7 +41,7 @@ impl<P: Ports> Engine<P> {
             blobs: Vec::new(),
             taken: Vec::new(),
             wakes: Wakes::default(),
-            use_case: "",
+            use_case: UseCase::default(),
             tracing,
         })
     }
@@ -67,7 +68,7 @@ impl<P: Ports> Engine<P> {
         run: RunId,
         mut state: Option<RunState>,
         mut seq: u64,
-        tracing: &mut Option<Box<Tracing>>,
+        tracing: &mut Option<Tracing>,
     ) -> Result<(RunState, u64), Error> {
         for append in self
             .ports

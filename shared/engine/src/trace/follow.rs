@@ -10,8 +10,9 @@ use super::interval::Interval;
 use super::mark::Mark;
 use super::run::RunTrace;
 use super::timeline::Timeline;
+use super::turn::Worked;
 
-/// Marks there is room for at first, and while nothing happens.
+/// Notes there is room for at first, and while nothing happens.
 const ROOM: usize = 24;
 
 /// A run that is followed from its first event.
@@ -19,11 +20,54 @@ const ROOM: usize = 24;
 pub struct Following {
     trace: RunTrace,
     submitted_at: Timestamp,
-    /// What the timeline has not seen.
-    unseen: Apart<Mutex<Vec<Unseen>>>,
+    news: Apart<News>,
     seen: Apart<Mutex<Seen>>,
+}
+
+/// What goes from whoever works on the run to whoever exports: the less it is, the less one processor waits for the other.
+#[derive(Debug, Default)]
+struct News {
+    unseen: Mutex<Unseen>,
     /// Whether an exporter has been told that there is something to see.
-    is_queued: Apart<AtomicBool>,
+    is_queued: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Unseen {
+    /// What the timeline has not seen, in order.
+    notes: Vec<Note>,
+    /// The time of the next note, once there was one.
+    time: Option<Time>,
+}
+
+/// What the timeline has not seen.
+#[derive(Debug)]
+enum Note {
+    /// What follows is of this time.
+    Time(Time),
+    Mark(Mark),
+    /// A turn that began at that time.
+    Turn(Worked),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Time {
+    at: Timestamp,
+    /// Whether it was told before, by whoever appended it.
+    is_told: bool,
+}
+
+/// What there is to tell.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// Something has ended.
+    Ended(Interval),
+    /// A turn that began at `start`, in a part of the run.
+    Turn {
+        start: Timestamp,
+        part: u32,
+        turn: Worked,
+    },
 }
 
 /// Alone in its lines of the processors' caches: one thread writes it while another writes its neighbours.
@@ -35,17 +79,25 @@ struct Apart<T>(T);
 #[derive(Debug, Default)]
 struct Seen {
     timeline: Option<Timeline>,
+    /// The time of the next note, once there was one.
+    time: Option<Time>,
     /// Empty: room for what is seen at a time, so that whoever appends need not ask for it again.
-    room: Vec<Unseen>,
+    room: Vec<Note>,
 }
 
-/// A mark the timeline has not seen.
-#[derive(Debug)]
-struct Unseen {
-    mark: Mark,
-    at: Timestamp,
-    /// Whether it was told before, by whoever appended it.
-    is_told: bool,
+impl Unseen {
+    /// Notes what is of a time. How much it was.
+    fn note(&mut self, time: Time, notes: impl Iterator<Item = Note>) -> usize {
+        if self.notes.capacity() == 0 {
+            self.notes.reserve(ROOM);
+        }
+        if self.time.replace(time) != Some(time) {
+            self.notes.push(Note::Time(time));
+        }
+        let before = self.notes.len();
+        self.notes.extend(notes);
+        self.notes.len() - before
+    }
 }
 
 impl Following {
@@ -54,9 +106,8 @@ impl Following {
         Following {
             trace,
             submitted_at: state.submitted_at,
-            unseen: Apart::default(),
+            news: Apart::default(),
             seen: Apart::default(),
-            is_queued: Apart::default(),
         }
     }
 
@@ -68,57 +119,67 @@ impl Following {
     /// Takes in an event of the past, which was told when it happened.
     pub(crate) fn catch_up(&self, mark: Mark, at: Timestamp) {
         let mut seen = lock(&self.seen.0);
-        let mut unseen = lock(&self.unseen.0);
-        match unseen.is_empty() {
+        let mut unseen = lock(&self.news.0.unseen);
+        match unseen.notes.is_empty() {
             true => self.timeline(&mut seen.timeline).see(mark, at, &mut |_| {}),
             false => {
                 let is_told = true;
-                unseen.push(Unseen { mark, at, is_told });
+                unseen.note(Time { at, is_told }, [Note::Mark(mark)].into_iter());
             }
         }
     }
 
-    /// Notes what was appended at `at`. How many marks there are to see.
+    /// Notes what was appended at `at`. How much there is to see of it.
     pub(crate) fn note(&self, events: &[Event], at: Timestamp, mut watch: impl FnMut(&Mark)) -> usize {
-        let mut unseen = lock(&self.unseen.0);
-        let before = unseen.len();
-        if unseen.capacity() == 0 {
-            unseen.reserve(ROOM);
-        }
-        unseen.extend(events.iter().filter_map(Mark::of).map(|mark| {
+        let marks = events.iter().filter_map(Mark::of).map(|mark| {
             watch(&mark);
-            let is_told = false;
-            Unseen { mark, at, is_told }
-        }));
-        unseen.len() - before
+            Note::Mark(mark)
+        });
+        lock(&self.news.0.unseen).note(Time { at, is_told: false }, marks)
+    }
+
+    /// Notes a turn that began at `at` and has just ended.
+    pub(crate) fn note_turn(&self, at: Timestamp, turn: Worked) {
+        let time = Time { at, is_told: false };
+        lock(&self.news.0.unseen).note(time, [Note::Turn(turn)].into_iter());
     }
 
     /// Whether an exporter has been told of it and has not seen it since.
     pub(crate) fn is_queued(&self) -> bool {
-        self.is_queued.0.load(Ordering::Acquire)
+        self.news.0.is_queued.load(Ordering::Acquire)
     }
 
     /// Notes that an exporter is told of it. Whether it had not been.
     pub(super) fn queue(&self) -> bool {
-        !self.is_queued.0.swap(true, Ordering::AcqRel)
+        !self.news.0.is_queued.swap(true, Ordering::AcqRel)
     }
 
-    /// Sees everything there is to see, and tells what has ended.
-    pub(super) fn see(&self, mut ended: impl FnMut(Interval)) {
+    /// Sees everything there is to see, and tells of it.
+    pub(super) fn see(&self, mut tell: impl FnMut(Told)) {
         // Before it is taken: what is noted from now on is queued again.
-        self.is_queued.0.store(false, Ordering::Release);
+        self.news.0.is_queued.store(false, Ordering::Release);
         // Held until it has seen them: somebody else may be about to show it what comes after.
-        let seen = &mut *lock(&self.seen.0);
-        std::mem::swap(&mut seen.room, &mut *lock(&self.unseen.0));
-        let timeline = self.timeline(&mut seen.timeline);
-        for Unseen { mark, at, is_told } in seen.room.drain(..) {
-            match is_told {
-                true => timeline.see(mark, at, &mut |_| {}),
-                false => timeline.see(mark, at, &mut ended),
+        let Seen { timeline, time, room } = &mut *lock(&self.seen.0);
+        std::mem::swap(room, &mut lock(&self.news.0.unseen).notes);
+        let timeline = self.timeline(timeline);
+        for note in room.drain(..) {
+            let Time { at, is_told } = time.unwrap_or(Time {
+                at: self.submitted_at,
+                is_told: false,
+            });
+            match note {
+                Note::Time(next) => *time = Some(next),
+                Note::Mark(mark) if is_told => timeline.see(mark, at, &mut |_| {}),
+                Note::Mark(mark) => timeline.see(mark, at, &mut |interval| tell(Told::Ended(interval))),
+                Note::Turn(turn) => tell(Told::Turn {
+                    start: at,
+                    part: timeline.part(),
+                    turn,
+                }),
             }
         }
-        if seen.room.capacity() > ROOM {
-            seen.room = Vec::new();
+        if room.capacity() > ROOM {
+            *room = Vec::new();
         }
     }
 

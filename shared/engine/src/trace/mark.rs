@@ -7,8 +7,6 @@ use orchestrator_core::policy::{Choice, HoldReason};
 use orchestrator_core::run::{Event, Failure, Lookup, SkipReason};
 use orchestrator_core::time::Timestamp;
 
-use super::interval::Outcome;
-
 /// An event, as a timeline sees it.
 #[derive(Debug, Clone)]
 pub struct Mark(pub(super) Kind);
@@ -18,7 +16,9 @@ pub(super) enum Kind {
     Admitted,
     Paused,
     Resumed,
-    Ended(Outcome),
+    Succeeded,
+    Failed,
+    Cancelled,
     Reopened,
     RolledBack,
     /// A deadline of the run was missed.
@@ -44,9 +44,9 @@ pub(super) enum OfTask {
         choice: u32,
     },
     Started,
-    Succeeded {
-        started_at: Option<Timestamp>,
-    },
+    Succeeded,
+    /// It succeeded, and began at this time.
+    SucceededFrom(Timestamp),
     Reused {
         choice: u32,
         lookup: Arc<Lookup>,
@@ -76,9 +76,9 @@ impl Mark {
             Event::RunAdmitted => Kind::Admitted,
             Event::RunPaused { .. } | Event::RollbackStopped { .. } => Kind::Paused,
             Event::RunResumed { .. } => Kind::Resumed,
-            Event::RunSucceeded => Kind::Ended(Outcome::Success),
-            Event::RunFailed => Kind::Ended(Outcome::Failed(None)),
-            Event::RunCancelled { .. } => Kind::Ended(Outcome::Cancelled),
+            Event::RunSucceeded => Kind::Succeeded,
+            Event::RunFailed => Kind::Failed,
+            Event::RunCancelled { .. } => Kind::Cancelled,
             Event::RunReopened { .. } => Kind::Reopened,
             Event::RolledBack { .. } => Kind::RolledBack,
             Event::CompensationPlanned { of, .. } => Kind::Undo { of: *of },
@@ -111,9 +111,9 @@ impl OfTask {
             Event::TaskStarted { .. } | Event::TaskProgressed { .. } | Event::TaskCheckpointed { .. } => {
                 OfTask::Started
             }
-            Event::TaskSucceeded { started_at, .. } => OfTask::Succeeded {
-                started_at: *started_at,
-            },
+            Event::TaskSucceeded { started_at, .. } => {
+                started_at.map_or(OfTask::Succeeded, OfTask::SucceededFrom)
+            }
             Event::TaskReused { choice, lookup, .. } => OfTask::Reused {
                 choice: *choice,
                 lookup: Arc::clone(lookup),

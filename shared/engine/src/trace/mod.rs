@@ -28,6 +28,7 @@ pub mod span;
 pub mod timeline;
 pub mod tracer;
 mod track;
+pub(crate) mod turn;
 pub mod xray;
 
 pub use context::{Context, Parent, SpanId, TraceId};

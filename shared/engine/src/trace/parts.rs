@@ -23,7 +23,7 @@ impl Parts {
     /// Takes in the next mark of the run.
     pub(crate) fn see(&mut self, mark: &Mark) {
         match &mark.0 {
-            Kind::Ended(_) => _ = self.end(),
+            Kind::Succeeded | Kind::Failed | Kind::Cancelled => _ = self.end(),
             Kind::Reopened => _ = self.reopen(),
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! The trace of a run: where it belongs, and its intervals as spans.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use orchestrator_core::ids::{AttemptKey, RunId};
@@ -14,6 +15,7 @@ use super::ids;
 use super::interval::{Interval, Outcome, Phase, Place, Upstreams};
 use super::sampler::Sampler;
 use super::span::{LINKS_MAX, Span, SpanKind, Value, fixed};
+use super::turn::Worked;
 use crate::views::task::hold_name;
 
 /// The trace of a run, whether it is exported or not.
@@ -176,7 +178,7 @@ impl RunTrace {
         span: SpanId,
         parent: Option<SpanId>,
         name: impl Into<Cow<'static, str>>,
-        interval: &Interval,
+        time: Range<Timestamp>,
     ) -> Span {
         Span {
             context: self.at(span),
@@ -184,8 +186,8 @@ impl RunTrace {
             state: self.state().map(str::to_owned),
             name: name.into(),
             kind: SpanKind::Internal,
-            start: interval.start,
-            end: interval.end,
+            start: time.start,
+            end: time.end,
             attributes: vec![
                 ("run.id", Value::from(&self.names().run)),
                 ("run.workflow", Value::from(&self.names().workflow)),
@@ -194,6 +196,19 @@ impl RunTrace {
             links: Vec::new(),
             error: None,
         }
+    }
+
+    /// The span of a turn that began at `start`, in a part of the run.
+    pub(crate) fn span_of_turn(&self, start: Timestamp, part: u32, turn: &Worked) -> Span {
+        let seq = u64::from(turn.seq);
+        let (id, parent) = (ids::turn(self.run, seq), ids::part(self.run, part));
+        let end = start.plus_millis(turn.ms.into());
+        let mut span = self.span(id, Some(parent), turn.use_case.as_str(), start..end);
+        span.attributes.extend([
+            ("journal.seq", Value::from(seq)),
+            ("journal.events", turn.events.into()),
+        ]);
+        span
     }
 
     /// The span of an interval.
@@ -206,15 +221,16 @@ impl RunTrace {
 
     fn of_run(&self, interval: &Interval) -> Span {
         let part = ids::part(self.run, interval.part);
+        let time = || interval.start..interval.end;
         if interval.phase != Phase::Run {
             let id = ids::wait_of_run(self.run, interval.phase.as_str(), interval.part, interval.start);
-            return self.span(id, Some(part), interval.phase.as_str(), interval);
+            return self.span(id, Some(part), interval.phase.as_str(), time());
         }
         let parent = match interval.part {
             0 => self.parent,
             _ => Some(ids::part(self.run, 0)),
         };
-        let mut span = self.span(part, parent, format!("run {}", self.workflow.name), interval);
+        let mut span = self.span(part, parent, format!("run {}", self.workflow.name), time());
         let status = match &interval.outcome {
             Outcome::Success => "SUCCESS",
             Outcome::Cancelled => "CANCELLED",
@@ -243,6 +259,7 @@ impl RunTrace {
             reopened,
             ..
         } = *place;
+        let time = || interval.start..interval.end;
         let task = || ids::task(self.run, node, epoch, reopened);
         let attempt = || ids::attempt(place.key(self.run));
         let name = self.task_name(interval, place);
@@ -253,15 +270,15 @@ impl RunTrace {
                     Some((group, _)) => ids::task(self.run, group, place.group.0, place.group.1),
                     None => ids::part(self.run, interval.part),
                 };
-                self.span(task(), Some(parent), format!("task {name}"), interval)
+                self.span(task(), Some(parent), format!("task {name}"), time())
             }
-            Phase::Attempt => self.span(attempt(), Some(task()), format!("attempt {name}"), interval),
-            Phase::Queued => self.span(wait("queued"), Some(attempt()), "queued", interval),
+            Phase::Attempt => self.span(attempt(), Some(task()), format!("attempt {name}"), time()),
+            Phase::Queued => self.span(wait("queued"), Some(attempt()), "queued", time()),
             Phase::Held(reason) => {
                 let name = format!("held: {}", hold_name(reason));
-                self.span(wait(&name), Some(task()), name, interval)
+                self.span(wait(&name), Some(task()), name, time())
             }
-            phase => self.span(wait(phase.as_str()), Some(task()), phase.as_str(), interval),
+            phase => self.span(wait(phase.as_str()), Some(task()), phase.as_str(), time()),
         };
         self.describe(&mut span, interval, place);
         span

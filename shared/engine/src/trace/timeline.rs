@@ -66,7 +66,9 @@ impl Timeline {
             }
             Kind::Paused => self.paused_at = self.paused_at.or(Some(at)),
             Kind::Resumed => self.resume(now),
-            Kind::Ended(outcome) => self.end_run(outcome, now),
+            Kind::Succeeded => self.end_run(Outcome::Success, now),
+            Kind::Failed => self.end_run(Outcome::Failed(None), now),
+            Kind::Cancelled => self.end_run(Outcome::Cancelled, now),
             Kind::Late => self.is_late = true,
             Kind::RolledBack => self.rollbacks += 1,
             Kind::Undo { of } => self.plan_undo(of),
@@ -104,11 +106,8 @@ impl Timeline {
                 (track.queued_at, track.attempt, track.choice) = (at, attempt, Some(choice));
             }
             OfTask::Started => self.start(node, at, now),
-            OfTask::Succeeded { started_at } => {
-                self.start(node, started_at.unwrap_or(at), now);
-                self.end_attempt(node, Outcome::Success, now);
-                self.end_task(node, Outcome::Success, now);
-            }
+            OfTask::Succeeded => self.succeed(node, at, now),
+            OfTask::SucceededFrom(started_at) => self.succeed(node, started_at, now),
             OfTask::Reused { choice, lookup } => {
                 self.track(node).choice = Some(choice);
                 self.leave(node, now);
@@ -144,6 +143,11 @@ impl Timeline {
             OfTask::Reset => self.reset(node, now),
             OfTask::Late { epoch, attempt } => self.track(node).late = Some((epoch, attempt)),
         }
+    }
+
+    /// Which part of the run goes on, or was the last.
+    pub(super) fn part(&self) -> u32 {
+        self.parts.number()
     }
 
     /// What has not ended yet, at `at`; the run last.
@@ -195,6 +199,12 @@ impl Timeline {
             self.waited(node, Phase::Queued, queued_at..at, now);
             self.track(node).enter(State::Running, at);
         }
+    }
+
+    fn succeed(&mut self, node: NodeIx, started_at: Timestamp, now: &mut Now<'_>) {
+        self.start(node, started_at, now);
+        self.end_attempt(node, Outcome::Success, now);
+        self.end_task(node, Outcome::Success, now);
     }
 
     /// Ends the live attempt, if there is one.

@@ -9,7 +9,7 @@ use orchestrator_core::time::Timestamp;
 
 use super::context::SpanId;
 use super::export::Export;
-use super::follow::Following;
+use super::follow::{Following, Told};
 use super::interval::Interval;
 use super::propagation::Propagators;
 use super::run::RunTrace;
@@ -67,7 +67,13 @@ impl Record {
                 spans.for_each(take);
             }
             Record::Followed(following, _) => {
-                following.see(|interval| take(following.trace().span_of(&interval)));
+                let trace = following.trace();
+                following.see(|told| {
+                    take(match told {
+                        Told::Ended(interval) => trace.span_of(&interval),
+                        Told::Turn { start, part, turn } => trace.span_of_turn(start, part, &turn),
+                    });
+                });
             }
             Record::Span(span) => take(*span),
             Record::Later(make) => take(make()),

@@ -71,6 +71,13 @@ impl Collector {
         let mut told = BTreeSet::new();
         for span in &collected.spans {
             let id = span.context.span;
+            if is_turn(span) {
+                // It is not in the journal, but the part of the run it belongs to is.
+                if span.parent.is_none_or(|part| !known.contains_key(&part)) {
+                    return Err(format!("TRACE-2 broken: a turn of no part of its run: {span:?}"));
+                }
+                continue;
+            }
             told.insert(id);
             if known.get(&id) != Some(span) {
                 return Err(format!(
@@ -102,7 +109,7 @@ impl Collected {
 
 impl Sink for Collector {
     fn take(&self, record: Record) {
-        // Work is told besides, and is not in the journal.
+        // What failed is told besides.
         if !matches!(record, Record::Followed(..)) {
             return;
         }
@@ -113,6 +120,10 @@ impl Sink for Collector {
             collected.take();
         }
     }
+}
+
+fn is_turn(span: &Span) -> bool {
+    span.attributes.iter().any(|(name, _)| *name == "journal.seq")
 }
 
 fn history(journal: &MemoryJournal, run: RunId) -> Result<History, String> {
