@@ -20,7 +20,8 @@ fn key(n: u32) -> AttemptKey {
     }
 }
 
-fn request(n: u32, pools: &[&str], order: i64) -> LeaseRequest {
+/// Attempt `n` wants a slot of each of these pools.
+pub(super) fn request(n: u32, pools: &[&str], order: i64) -> LeaseRequest {
     let demands = pools
         .iter()
         .map(|pool| PoolDemand {
