@@ -1,6 +1,5 @@
 //! Answers that are lost, services that refuse, calls that work in part.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::world::network::{Fate, Network, throttled};
@@ -39,6 +38,14 @@ fn table_of(process: &Process, world: &World) -> Table {
         world.config.table.clone(),
         clients.meter.clone(),
     )
+}
+
+/// A pool of one slot, and the same behind a network that fails by plan.
+async fn one_slot(world: &mut World) -> (TablePools, Network, TablePools) {
+    let table = world.table();
+    let (network, process) = behind(world).await;
+    let over = |table| TablePools::new(table, [("gpu".to_owned(), 1)].into(), 1);
+    (over(table), network, over(table_of(&process, world)))
 }
 
 fn append(run: RunId, seq: u64) -> Append {
@@ -239,8 +246,7 @@ async fn events_that_were_refused_are_put_again() {
 #[tokio::test]
 async fn a_slot_is_handed_on_and_told_of_although_answers_were_lost() {
     let mut world = World::new().await;
-    let (network, process) = behind(&mut world).await;
-    let pools = TablePools::new(table_of(&process, &world), [("gpu".to_owned(), 1)].into(), 1);
+    let (_, network, pools) = one_slot(&mut world).await;
     network.next("PutItem", [Fate::LoseAnswer]);
     let taken = pools.take(&[request(0)]).await.expect("reachable").remove(0);
     assert_eq!(
@@ -266,11 +272,7 @@ async fn a_slot_is_handed_on_and_told_of_although_answers_were_lost() {
 #[tokio::test]
 async fn whoever_drops_a_place_in_line_late_does_not_drop_the_one_that_was_taken_since() {
     let mut world = World::new().await;
-    let table = world.table();
-    let (network, slow) = behind(&mut world).await;
-    let capacities: BTreeMap<String, u32> = [("gpu".to_owned(), 1)].into();
-    let pools = TablePools::new(table, capacities.clone(), 1);
-    let slow = TablePools::new(table_of(&slow, &world), capacities, 1);
+    let (pools, network, slow) = one_slot(&mut world).await;
     let take = async |n: u32, seq: u64| {
         let request = LeaseRequest { seq, ..request(n) };
         pools.take(&[request]).await.expect("reachable").remove(0).answer
@@ -306,11 +308,7 @@ async fn whoever_drops_a_place_in_line_late_does_not_drop_the_one_that_was_taken
 #[tokio::test]
 async fn a_turn_that_stands_in_line_late_does_not_push_out_a_later_one() {
     let mut world = World::new().await;
-    let table = world.table();
-    let (network, slow) = behind(&mut world).await;
-    let capacities: BTreeMap<String, u32> = [("gpu".to_owned(), 1)].into();
-    let pools = TablePools::new(table, capacities.clone(), 1);
-    let slow = TablePools::new(table_of(&slow, &world), capacities, 1);
+    let (pools, network, slow) = one_slot(&mut world).await;
     let [holder, early, late] = [(0, 2), (1, 2), (1, 3)].map(|(n, seq)| [LeaseRequest { seq, ..request(n) }]);
     pools.take(&holder).await.expect("reachable");
     let gate = Arc::new(Semaphore::new(0));
