@@ -17,8 +17,8 @@ use super::workload::Plan;
 
 /// Rounds; the median of each way counts.
 const ROUNDS: usize = 24;
-/// Every way comes after each of the others equally often: it finds the memory, and the machine, that they leave behind.
-const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1], [2, 0, 1], [1, 0, 2]];
+/// Every way comes as often after each of the three: it finds the memory, and the machine, as that leaves them.
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [2, 0, 1], [1, 2, 0], [0, 2, 1], [1, 0, 2], [2, 1, 0]];
 
 /// The figures of the comparison.
 #[derive(Debug, Clone, Serialize)]

@@ -127,8 +127,11 @@ impl<P: Ports> Engine<P> {
         else {
             return;
         };
+        if appended == 0 && result.is_ok() {
+            return;
+        }
         let end = self.ports.clock().now().max(start);
-        if (appended == 0 && result.is_ok()) || !tracer.tells_of(start, end) {
+        if !tracer.tells_of(start, end) {
             return;
         }
         let turn = Worked::new(use_case, seq, appended, end.millis_since(start));

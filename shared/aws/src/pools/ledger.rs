@@ -139,8 +139,9 @@ struct Stored {
     seen_at: i64,
     #[n(6)]
     demands: Vec<(String, u32)>,
+    /// Nothing is stored for those that are not.
     #[n(7)]
-    is_untold: bool,
+    is_untold: Option<bool>,
 }
 
 pub(super) fn encode(leases: &Leases) -> Vec<u8> {
@@ -154,7 +155,7 @@ pub(super) fn encode(leases: &Leases) -> Vec<u8> {
             for_append: lease.for_append,
             seen_at: lease.seen_at.0,
             demands: stored_demands(&lease.demands),
-            is_untold: lease.is_untold,
+            is_untold: lease.is_untold.then_some(true),
         })
         .collect();
     minicbor::to_vec(stored).expect("writing to memory does not fail")
@@ -176,7 +177,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Leases, Fault> {
             demands: demands_of(stored.demands),
             for_append: stored.for_append,
             seen_at: Timestamp(stored.seen_at),
-            is_untold: stored.is_untold,
+            is_untold: stored.is_untold.unwrap_or(false),
         };
         (key, lease)
     };
@@ -228,9 +229,11 @@ mod tests {
 
     #[test]
     fn leases_are_read_back_and_short() {
-        let leases: Leases = (0..50)
-            .map(|n| (key(n), lease(vec![demand("gpu", 1), demand("runs:ann", 2)])))
-            .collect();
+        let lease = |n: u32| Lease {
+            is_untold: n.is_multiple_of(2),
+            ..lease(vec![demand("gpu", 1), demand("runs:ann", 2)])
+        };
+        let leases: Leases = (0..50).map(|n| (key(n), lease(n))).collect();
         let stored = encode(&leases);
         assert_eq!(decode(&stored).unwrap(), leases);
         assert!(stored.len() < 50 * 64, "{} bytes", stored.len());

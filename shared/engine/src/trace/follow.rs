@@ -25,19 +25,19 @@ pub struct Following {
 }
 
 /// What goes from whoever works on the run to whoever exports: the less it is, the less one processor waits for the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct News {
     unseen: Mutex<Unseen>,
     /// Whether an exporter has been told that there is something to see.
     is_queued: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Unseen {
     /// What the timeline has not seen, in order.
     notes: Vec<Note>,
-    /// The time of the next note, once there was one.
-    time: Option<Time>,
+    /// The time of the next note.
+    time: Time,
 }
 
 /// What the timeline has not seen.
@@ -71,16 +71,16 @@ pub(super) enum Told {
 }
 
 /// Alone in its lines of the processors' caches: one thread writes it while another writes its neighbours.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 struct Apart<T>(T);
 
 /// The timeline, made when there is something to see.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
     timeline: Option<Timeline>,
-    /// The time of the next note, once there was one.
-    time: Option<Time>,
+    /// The time of the next note.
+    time: Time,
     /// Empty: room for what is seen at a time, so that whoever appends need not ask for it again.
     room: Vec<Note>,
 }
@@ -91,7 +91,7 @@ impl Unseen {
         if self.notes.capacity() == 0 {
             self.notes.reserve(ROOM);
         }
-        if self.time.replace(time) != Some(time) {
+        if std::mem::replace(&mut self.time, time) != time {
             self.notes.push(Note::Time(time));
         }
         let before = self.notes.len();
@@ -103,11 +103,25 @@ impl Unseen {
 impl Following {
     /// Begins to follow a run.
     pub fn new(trace: RunTrace, state: &RunState) -> Following {
+        let time = Time {
+            at: state.submitted_at,
+            is_told: false,
+        };
         Following {
             trace,
             submitted_at: state.submitted_at,
-            news: Apart::default(),
-            seen: Apart::default(),
+            news: Apart(News {
+                unseen: Mutex::new(Unseen {
+                    notes: Vec::new(),
+                    time,
+                }),
+                is_queued: AtomicBool::new(false),
+            }),
+            seen: Apart(Mutex::new(Seen {
+                timeline: None,
+                time,
+                room: Vec::new(),
+            })),
         }
     }
 
@@ -163,12 +177,9 @@ impl Following {
         std::mem::swap(room, &mut lock(&self.news.0.unseen).notes);
         let timeline = self.timeline(timeline);
         for note in room.drain(..) {
-            let Time { at, is_told } = time.unwrap_or(Time {
-                at: self.submitted_at,
-                is_told: false,
-            });
+            let Time { at, is_told } = *time;
             match note {
-                Note::Time(next) => *time = Some(next),
+                Note::Time(next) => *time = next,
                 Note::Mark(mark) if is_told => timeline.see(mark, at, &mut |_| {}),
                 Note::Mark(mark) => timeline.see(mark, at, &mut |interval| tell(Told::Ended(interval))),
                 Note::Turn(turn) => tell(Told::Turn {

@@ -109,7 +109,7 @@ impl Collected {
 
 impl Sink for Collector {
     fn take(&self, record: Record) {
-        // What failed is told besides.
+        // Turns that failed and dispatches are told besides, and are not in the journal.
         if !matches!(record, Record::Followed(..)) {
             return;
         }
