@@ -90,7 +90,12 @@ impl LossyStore {
     ) -> Result<T, HostError> {
         let (sender, receiver) = oneshot::channel();
         let inner = Arc::clone(&self.0);
-        let job = move || drop(sender.send(inner.work(work)));
+        let job = move || {
+            let done = inner.work(work);
+            // Before anybody hears of it: whoever then drops the store has closed the file.
+            drop(inner);
+            drop(sender.send(done));
+        };
         self.0.workers.run(job).map_err(|error| failed(&error))?;
         let given_up = |_| failed(&"the work was given up");
         receiver.await.map_err(given_up)?.map_err(|error| failed(&error))
