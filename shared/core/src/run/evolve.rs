@@ -302,8 +302,7 @@ impl RunState {
             TaskStatus::Cancelled => step(&mut self.index.cancelled),
             _ => {}
         }
-        let workflow = Arc::clone(&self.workflow);
-        for dependent in workflow.dependents(node) {
+        for dependent in self.workflow.dependents(node) {
             let upstream = &mut self.nodes[dependent.index()].upstream;
             match status {
                 TaskStatus::Success => step(&mut upstream.succeeded),

@@ -54,8 +54,9 @@ impl Turn<'_> {
                 self.undo_ended(node);
                 continue;
             }
-            let workflow = Arc::clone(&self.state.workflow);
-            for &dependent in workflow.dependents(node) {
+            // By index: to count who uses the workflow, once per task, would have to wait for every thread that reads it.
+            for index in 0..self.state.workflow.dependents(node).len() {
+                let dependent = self.state.workflow.dependents(node)[index];
                 if self.settle_one(dependent) {
                     ended.push(dependent);
                 }
@@ -120,27 +121,24 @@ impl Turn<'_> {
 
     /// The trigger is satisfied: evaluates `when` and `for_each`. Whether the task ended right away.
     fn begin(&mut self, node: NodeIx) -> bool {
-        let workflow = Arc::clone(&self.state.workflow);
-        let task = workflow.task(node);
-        if let Some(condition) = &task.when {
-            match self.condition(node, condition) {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.emit(Event::TaskSkipped {
-                        node,
-                        reason: SkipReason::Condition,
-                    });
-                    return true;
-                }
-                Err(message) => return self.fail(node, message),
+        let task = self.state.workflow.task(node);
+        let condition = task.when.as_ref();
+        match condition.map_or(Ok(true), |condition| self.condition(node, condition)) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.emit(Event::TaskSkipped {
+                    node,
+                    reason: SkipReason::Condition,
+                });
+                return true;
             }
+            Err(message) => return self.fail(node, message),
         }
-        match &task.for_each {
+        let list = self.state.workflow.task(node).for_each.as_ref();
+        match list.map(|list| self.items(node, list)) {
             None => self.make_ready(node),
-            Some(list) => match self.items(node, list) {
-                Ok(items) => self.expand(node, items),
-                Err(message) => self.fail(node, message),
-            },
+            Some(Ok(items)) => self.expand(node, items),
+            Some(Err(message)) => self.fail(node, message),
         }
     }
 
