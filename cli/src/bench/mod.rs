@@ -29,6 +29,7 @@ use orchestrator_embedded::SystemClock;
 use orchestrator_engine::ports::Clock as _;
 
 use args::{AgentChoice, Over};
+use embedded::Passes;
 use measure::now;
 
 /// Runs one workload and gives its figures.
@@ -56,7 +57,7 @@ pub fn run(args: &BenchArgs) -> Result<Figures, String> {
     };
     let peer_before = peer();
     let measured = match args.over {
-        Over::Process => embedded::run(&temporary.0, &plan, Arc::new(workflow), None)?,
+        Over::Process => embedded::run(&temporary.0, &plan, Arc::new(workflow), None, Passes::FIRST)?,
         Over::Http => server::run(&temporary.0, &plan, args.agent)?,
     };
     let theirs = peer_before
