@@ -4,8 +4,9 @@
 //! A flush costs its own round trip and is given up after a while. After a failure nothing is sent for some time, so that a
 //! collector that is away costs one time-out now and then, not one per invocation.
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
@@ -13,7 +14,6 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use orchestrator_core::time::Timestamp;
 use orchestrator_engine::trace::otlp::{CONTENT_TYPE, Request};
-use orchestrator_engine::trace::queue::drop_spans;
 use orchestrator_engine::trace::{Export, Queue, Record, Sink};
 
 /// Longest time a flush may take, whatever the environment allows.
@@ -26,9 +26,9 @@ const PAUSE_MS: u64 = 30_000;
 pub struct Traces {
     export: Export,
     connector: SharedHttpConnector,
-    queue: Mutex<Queue>,
-    /// Spans that did not fit into the queue and have not been told of.
-    dropped: AtomicUsize,
+    queue: Arc<Queue>,
+    /// Spans that did not fit into the queue and were told of.
+    told: AtomicU64,
     /// Until when nothing is sent, milliseconds since 1970.
     paused_until: AtomicI64,
 }
@@ -37,32 +37,32 @@ impl Traces {
     /// Sends over the process's connections.
     pub fn new(export: Export, connector: SharedHttpConnector) -> Traces {
         Traces {
+            queue: Arc::new(Queue::new(export.queue_max)),
             export,
             connector,
-            queue: Mutex::default(),
-            dropped: AtomicUsize::new(0),
+            told: AtomicU64::new(0),
             paused_until: AtomicI64::new(0),
         }
     }
 
     /// Sends what there is, at `now`. Failures are told in the log and cost the spans.
     pub async fn flush(&self, now: Timestamp) {
-        let dropped = self.dropped.swap(0, Ordering::Relaxed);
-        if dropped > 0 {
-            tracing::warn!(spans = dropped, "an invocation made more spans than are sent");
-        }
-        let records = self.lock().take();
-        if records.is_empty() {
-            return;
+        let dropped = self.queue.dropped();
+        let told = self.told.swap(dropped, Ordering::Relaxed);
+        if dropped > told {
+            tracing::warn!(
+                spans = dropped - told,
+                "an invocation made more spans than are sent"
+            );
         }
         if now.0 < self.paused_until.load(Ordering::Relaxed) {
-            records.into_iter().for_each(|record| _ = drop_spans(record));
+            self.queue.drop_all();
+            self.told.store(self.queue.dropped(), Ordering::Relaxed);
             return;
         }
+        self.queue.take();
         let mut request = Request::new(&self.export.resource, Vec::new());
-        for record in records {
-            record.make(|span| request.add(&span));
-        }
+        while self.queue.make(usize::MAX, |span| request.add(&span)) {}
         let spans = request.spans();
         if spans == 0 {
             return;
@@ -78,10 +78,6 @@ impl Traces {
         self.paused_until.store((now + PAUSE_MS).0, Ordering::Relaxed);
         let endpoint = &self.export.endpoint;
         tracing::warn!(endpoint, problem, spans, "traces cannot be delivered");
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The status of the answer.
@@ -106,8 +102,14 @@ impl Traces {
 }
 
 impl Sink for Traces {
-    fn take(&self, record: Record) {
-        let excess = self.lock().push(record, self.export.queue_max);
-        self.dropped.fetch_add(excess, Ordering::Relaxed);
+    fn queue(&self) -> &Arc<Queue> {
+        &self.queue
     }
+
+    fn take(&self, record: Record) {
+        self.queue.push(record);
+    }
+
+    /// They are sent at the end of the invocation, however many they are.
+    fn noted(&self, _: Range<usize>) {}
 }

@@ -7,6 +7,7 @@
 mod batches;
 mod send;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -64,19 +65,18 @@ pub struct Exporter {
 #[derive(Debug)]
 struct Shared {
     export: Export,
+    queue: Arc<Queue>,
     state: Mutex<State>,
     /// There is enough to send, or the end has come.
     wanted: Condvar,
     /// The thread has ended.
     ended: Condvar,
     sent: AtomicU64,
-    dropped: AtomicU64,
     failed: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    queue: Queue,
     is_stopping: bool,
     has_ended: bool,
 }
@@ -85,18 +85,19 @@ impl Exporter {
     /// Starts the thread. Without one spans are dropped: traces are no reason not to start.
     pub fn start(export: Export, numbers: Numbers) -> Arc<Exporter> {
         let shared = Arc::new(Shared {
+            queue: Arc::new(Queue::new(export.queue_max)),
             export,
             state: Mutex::default(),
             wanted: Condvar::new(),
             ended: Condvar::new(),
             sent: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
             failed: AtomicU64::new(0),
         });
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("traces".to_owned());
         if let Err(error) = thread.spawn(move || Sender::new(of_thread, numbers).run()) {
             tracing::warn!(%error, "there is no thread for traces; they are not exported");
+            shared.queue.close();
             let mut state = shared.lock();
             (state.is_stopping, state.has_ended) = (true, true);
         }
@@ -115,6 +116,7 @@ impl Exporter {
 
     /// Sends what is left and ends the thread; gives up after a while.
     pub fn stop(&self) {
+        self.shared.queue.close();
         let mut state = self.shared.lock();
         state.is_stopping = true;
         self.shared.wanted.notify_all();
@@ -135,21 +137,20 @@ impl Drop for Exporter {
 }
 
 impl Sink for Exporter {
+    fn queue(&self) -> &Arc<Queue> {
+        &self.shared.queue
+    }
+
     fn take(&self, record: Record) {
+        self.noted(self.shared.queue.push(record));
+    }
+
+    fn noted(&self, waiting: Range<usize>) {
         let shared = &*self.shared;
-        let mut state = shared.lock();
-        let spans_max = match state.is_stopping {
-            true => 0,
-            false => shared.export.queue_max,
-        };
-        let before = state.queue.spans();
-        let excess = state.queue.push(record, spans_max);
-        if excess > 0 {
-            shared.dropped.fetch_add(excess as u64, Ordering::Relaxed);
-        }
-        // The thread is woken when there is a batch and when there is too much, not once per turn.
-        let waiting = before..state.queue.spans();
-        if waiting.contains(&(shared.export.batch_max - 1)) || waiting.contains(&(shared.crowd() - 1)) {
+        // The thread is woken when there is enough and when there is too much, not once per turn.
+        if waiting.contains(&(shared.enough() - 1)) || waiting.contains(&(shared.crowd() - 1)) {
+            // It has not looked yet or waits already, but is not in between.
+            drop(shared.lock());
             shared.wanted.notify_one();
         }
     }
@@ -159,7 +160,7 @@ impl Shared {
     fn exported(&self) -> Exported {
         Exported {
             sent: self.sent.load(Ordering::Relaxed),
-            dropped: self.dropped.load(Ordering::Relaxed),
+            dropped: self.queue.dropped(),
             failed: self.failed.load(Ordering::Relaxed),
         }
     }
@@ -174,6 +175,14 @@ impl Shared {
             spans_dropped: exported.dropped,
             spans_failed: exported.failed,
         }
+    }
+
+    /// So many spans are worth waking somebody for: waking costs whoever works on runs more than writing them down.
+    fn enough(&self) -> usize {
+        let Export {
+            batch_max, queue_max, ..
+        } = self.export;
+        batch_max.max(queue_max / 8)
     }
 
     /// So many spans are too many to wait while nobody takes them.

@@ -12,16 +12,14 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::ports::compute::Dispatch;
 use crate::ports::{Clock, Compute, Ports, SessionCache, journal};
+use crate::trace::follow::Following;
 use crate::trace::parts::Parts;
 use crate::trace::run::trace_id_of;
 use crate::trace::span::Attribute;
 use crate::trace::turn::Worked;
 use crate::trace::{
-    Context, Following, Mark, Parent, Record, RunTrace, Span, SpanId, SpanKind, Tracer, Turn, Value, ids,
+    Context, Mark, Parent, Record, RunTrace, Span, SpanId, SpanKind, TraceId, Tracer, Turn, Value, ids,
 };
-
-/// Marks of a run that whoever exports need not know of while it is to look at the run.
-const UNTOLD_MAX: usize = 16;
 
 /// Who watches the engine. Nobody, unless a host says otherwise.
 #[derive(Debug, Clone, Default)]
@@ -35,10 +33,10 @@ pub struct Telemetry {
 /// What a session knows of the trace of its run, if it is exported.
 #[derive(Debug)]
 pub(crate) struct Tracing {
-    following: Arc<Following>,
+    following: Following,
+    /// The trace, where it is read for every attempt.
+    trace: TraceId,
     parts: Parts,
-    /// Marks that whoever exports does not know of, besides those it has been told of.
-    untold: usize,
 }
 
 /// Attempts that are being handed over.
@@ -50,7 +48,7 @@ pub(crate) struct Handed {
 /// Work that the host did on a run.
 #[derive(Debug, Clone)]
 struct Work {
-    following: Arc<Following>,
+    trace: Arc<RunTrace>,
     start: Timestamp,
     end: Timestamp,
 }
@@ -58,7 +56,7 @@ struct Work {
 impl Work {
     /// Its span, without what it belongs to.
     fn span(&self, id: SpanId, name: &'static str) -> Span {
-        self.following.trace().span(id, None, name, self.start..self.end)
+        self.trace.span(id, None, name, self.start..self.end)
     }
 }
 
@@ -70,15 +68,6 @@ impl Tracing {
             self.following.catch_up(mark, at);
         }
     }
-
-    /// Tells whoever exports that there is something to see. Whoever is to look at the run anyway will see it too: only that
-    /// it is much must be known.
-    fn tell(&mut self, tracer: &Tracer) {
-        if self.untold >= UNTOLD_MAX || (self.untold > 0 && !self.following.is_queued()) {
-            let untold = std::mem::take(&mut self.untold);
-            tracer.record(Record::Followed(Arc::clone(&self.following), untold));
-        }
-    }
 }
 
 impl<P: Ports> Engine<P> {
@@ -87,9 +76,9 @@ impl<P: Ports> Engine<P> {
         let tracer = self.telemetry.tracer.as_deref()?;
         let trace = RunTrace::of(state, tracer.sampler());
         trace.is_sampled().then(|| Tracing {
-            following: Arc::new(Following::new(trace, state)),
+            trace: trace.trace_id(),
+            following: Following::new(Arc::new(trace), Arc::clone(tracer.queue())),
             parts: Parts::default(),
-            untold: 0,
         })
     }
 
@@ -105,13 +94,8 @@ impl<P: Ports> Engine<P> {
         let Some(tracing) = session.tracing.as_mut() else {
             return;
         };
-        let Tracing {
-            following,
-            parts,
-            untold,
-        } = tracing;
-        *untold += following.note(events, at, |mark| parts.see(mark));
-        tracing.tell(tracer);
+        let Tracing { following, parts, .. } = tracing;
+        tracer.noted(following.note(events, at, |mark| parts.see(mark)));
     }
 
     /// Tells of a turn that appended something or failed. It began with the session's time and has just ended.
@@ -138,13 +122,11 @@ impl<P: Ports> Engine<P> {
         let cause = tracer.cause(run);
         let error = result.as_ref().err().map(ToString::to_string);
         if cause.is_none() && error.is_none() {
-            tracing.following.note_turn(start, turn);
-            tracing.untold += 1;
-            return tracing.tell(tracer);
+            return tracer.noted(tracing.following.note_turn(start, turn));
         }
-        let (following, part) = (Arc::clone(&tracing.following), tracing.parts.number());
+        let (trace, part) = (Arc::clone(tracing.following.trace()), tracing.parts.number());
         let make = move || {
-            let span = following.trace().span_of_turn(start, part, &turn);
+            let span = trace.span_of_turn(start, part, &turn);
             Span {
                 parent: cause.or(span.parent),
                 error,
@@ -213,7 +195,7 @@ impl<P: Ports> Engine<P> {
                 let mut span = work.span(id, "dispatch");
                 span.kind = SpanKind::Producer;
                 span.parent = Some(ids::attempt(key));
-                span.links = vec![work.following.trace().at(ids::turn(run, seq))];
+                span.links = vec![work.trace.at(ids::turn(run, seq))];
                 span.attributes.extend([
                     ("task.id", Value::from(task)),
                     ("task.epoch", key.epoch.into()),
@@ -230,7 +212,7 @@ impl<P: Ports> Engine<P> {
     fn work(&self, session: &Session, tracing: &Tracing, tracer: &Tracer, start: Timestamp) -> Option<Work> {
         let end = self.ports.clock().now().max(session.now());
         tracer.tells_of(start, end).then(|| Work {
-            following: Arc::clone(&tracing.following),
+            trace: Arc::clone(tracing.following.trace()),
             start,
             end,
         })
@@ -243,7 +225,11 @@ impl<P: Ports> Engine<P> {
             return given.map(Parent::Given);
         };
         let attempt = match &session.tracing {
-            Some(tracing) => tracing.following.trace().attempt(key),
+            Some(tracing) => Parent::Attempt {
+                trace: tracing.trace,
+                key,
+                is_sampled: true,
+            },
             None => RunTrace::of(session.state(), tracer.sampler()).attempt(key),
         };
         Some(attempt)

@@ -1,6 +1,5 @@
 //! The thread that sends.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -9,9 +8,8 @@ use orchestrator_core::time::Timestamp;
 use orchestrator_engine::api::backend::Stats;
 use orchestrator_engine::metrics::otlp::request as metrics;
 use orchestrator_engine::ports::Clock as _;
+use orchestrator_engine::trace::Export;
 use orchestrator_engine::trace::otlp::CONTENT_TYPE;
-use orchestrator_engine::trace::queue::drop_spans;
-use orchestrator_engine::trace::{Export, Record};
 
 use super::batches::{Batch, Batches};
 use super::{Numbers, Shared, State};
@@ -22,6 +20,8 @@ use crate::http::{config, is_secure};
 const TRIES_MAX: u32 = 4;
 /// Pause before the second try; doubles with every further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
+/// Notes that are made into spans at a time; somebody who loads a run may have to wait so long.
+const NOTES_MAX: usize = 512;
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
@@ -60,9 +60,8 @@ impl Sender {
             resource, batch_max, ..
         } = &self.shared.export;
         let mut batches = Batches::new(resource.clone(), *batch_max);
-        while let Some(records) = self.next() {
-            for record in records {
-                record.make(|span| batches.add(&span));
+        while self.next() {
+            while self.shared.queue.make(NOTES_MAX, |span| batches.add(&span)) {
                 while let Some(batch) = batches.full() {
                     self.send(&batch);
                     batches.reuse(batch);
@@ -81,15 +80,18 @@ impl Sender {
         self.shared.ended.notify_all();
     }
 
-    /// Waits until there is a batch, or until the delay is over; `None` at the end.
-    fn next(&self) -> Option<VecDeque<Record>> {
-        let Export { batch_max, delay, .. } = self.shared.export;
+    /// Waits until there is enough, or until the delay is over, and takes it. Whether there is more to come.
+    fn next(&self) -> bool {
+        let Shared { export, queue, .. } = &*self.shared;
         let state = self.shared.lock();
-        let is_short = |state: &mut State| !state.is_stopping && state.queue.spans() < batch_max;
-        let waited = self.shared.wanted.wait_timeout_while(state, delay, is_short);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let is_over = state.is_stopping && state.queue.spans() == 0;
-        (!is_over).then(|| state.queue.take())
+        let is_short = |state: &mut State| !state.is_stopping && queue.waiting() < self.shared.enough();
+        let waited = (self.shared.wanted).wait_timeout_while(state, export.delay, is_short);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.is_stopping && queue.waiting() == 0 {
+            return false;
+        }
+        queue.take();
+        true
     }
 
     /// A clock that was set back makes them due.
@@ -166,18 +168,17 @@ impl Sender {
         let crowd = self.shared.crowd();
         loop {
             let state = self.shared.lock();
-            let goes_on = |state: &mut State| !state.is_stopping && state.queue.spans() < crowd;
+            let queue = &self.shared.queue;
+            let goes_on = |state: &mut State| !state.is_stopping && queue.waiting() < crowd;
             let rest = Duration::from_millis(until.millis_since(SystemClock.now()));
             // A clock that was set back makes no pause longer.
             let waited = (self.shared.wanted).wait_timeout_while(state, rest.min(pause), goes_on);
-            let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            if state.is_stopping || state.queue.spans() < crowd {
+            let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if state.is_stopping || queue.waiting() < crowd {
                 return !state.is_stopping;
             }
-            let records = state.queue.take();
             drop(state);
-            let spans: usize = records.into_iter().map(drop_spans).sum();
-            self.shared.dropped.fetch_add(spans as u64, Ordering::Relaxed);
+            queue.drop_all();
         }
     }
 

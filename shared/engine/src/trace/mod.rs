@@ -7,16 +7,18 @@
 //!
 //! Nothing here sends anything. A host gives the [`Tracer`] a [`Sink`] that does, and [`otlp`] has the form it is sent in.
 //!
-//! Reading order: [`context`], [`ids`], [`timeline`], [`run`], [`follow`], [`tracer`], [`otlp`].
+//! Reading order: [`context`], [`ids`], [`timeline`], [`run`], [`follow`], [`queue`], [`tracer`], [`otlp`].
 
 mod attributes;
 pub mod context;
 pub mod export;
-pub mod follow;
+pub(crate) mod follow;
 pub mod history;
 pub mod ids;
 pub mod interval;
+mod lane;
 pub mod mark;
+mod note;
 pub mod otlp;
 pub(crate) mod parts;
 pub mod propagation;
@@ -33,7 +35,6 @@ pub mod xray;
 
 pub use context::{Context, Parent, SpanId, TraceId};
 pub use export::Export;
-pub use follow::Following;
 pub use interval::{Interval, Outcome, Phase};
 pub use mark::Mark;
 pub use propagation::Propagators;

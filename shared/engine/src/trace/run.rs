@@ -15,6 +15,7 @@ use super::ids;
 use super::interval::{Interval, Outcome, Phase, Place, Upstreams};
 use super::sampler::Sampler;
 use super::span::{LINKS_MAX, Span, SpanKind, Value, fixed};
+use super::timeline::Timeline;
 use super::turn::Worked;
 use crate::views::task::hold_name;
 
@@ -39,6 +40,7 @@ pub struct RunTrace {
     trace: TraceId,
     parent: Option<SpanId>,
     is_sampled: bool,
+    submitted_at: Timestamp,
     workflow: Arc<Workflow>,
     submission: Arc<Submission>,
     names: OnceLock<Names>,
@@ -68,14 +70,7 @@ impl Turn<'_> {
 impl RunTrace {
     /// The trace of a run: the one its request was part of, or one of its own.
     pub fn of(state: &RunState, sampler: &Sampler) -> RunTrace {
-        RunTrace::new(
-            Arc::clone(&state.workflow),
-            Arc::clone(&state.submission),
-            sampler,
-        )
-    }
-
-    fn new(workflow: Arc<Workflow>, submission: Arc<Submission>, sampler: &Sampler) -> RunTrace {
+        let submission = Arc::clone(&state.submission);
         let parent = parent_of(&submission);
         let trace = trace_below(parent, submission.run);
         RunTrace {
@@ -83,15 +78,16 @@ impl RunTrace {
             trace,
             parent: parent.map(|parent| parent.span),
             is_sampled: sampler.samples(trace, parent.map(|parent| parent.is_sampled)),
-            names: OnceLock::new(),
-            workflow,
+            submitted_at: state.submitted_at,
+            workflow: Arc::clone(&state.workflow),
             submission,
+            names: OnceLock::new(),
         }
     }
 
-    /// The workflow of the run.
-    pub(super) fn workflow(&self) -> &Arc<Workflow> {
-        &self.workflow
+    /// The timeline of the run, from its first event on.
+    pub(super) fn timeline(&self) -> Timeline {
+        Timeline::new(self.submitted_at, Arc::clone(&self.workflow))
     }
 
     fn names(&self) -> &Names {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use orchestrator_core::ids::RunId;
@@ -9,25 +10,29 @@ use orchestrator_core::time::Timestamp;
 
 use super::context::SpanId;
 use super::export::Export;
-use super::follow::{Following, Told};
 use super::interval::Interval;
 use super::propagation::Propagators;
+use super::queue::Queue;
 use super::run::RunTrace;
 use super::sampler::Sampler;
 use super::span::Span;
 
 /// Takes spans and sends them off, now or later. Never waits and never fails: what cannot be sent is counted and dropped.
 pub trait Sink: fmt::Debug + Send + Sync {
+    /// Where notes on runs are written that spans are made of.
+    fn queue(&self) -> &Arc<Queue>;
+
     /// Takes spans of a sampled trace.
     fn take(&self, record: Record);
+
+    /// Notes were written: so many spans waited in the queue before, and so many do now.
+    fn noted(&self, waiting: Range<usize>);
 }
 
 /// Spans, or what they are made of: they are made where they are sent, not where runs are worked on.
 pub enum Record {
     /// Intervals of a run.
     Intervals(Arc<RunTrace>, Vec<Interval>),
-    /// A run that is followed, and how many marks it has got.
-    Followed(Arc<Following>, usize),
     /// A span.
     Span(Box<Span>),
     /// Makes a span.
@@ -38,11 +43,6 @@ impl fmt::Debug for Record {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Record::Intervals(_, intervals) => intervals.fmt(formatter),
-            Record::Followed(following, marks) => formatter
-                .debug_tuple("Followed")
-                .field(following)
-                .field(marks)
-                .finish(),
             Record::Span(span) => span.fmt(formatter),
             Record::Later(_) => formatter.write_str("Later"),
         }
@@ -50,11 +50,10 @@ impl fmt::Debug for Record {
 }
 
 impl Record {
-    /// How many spans it is. A mark counts as one: some make none, few make two.
+    /// How many spans it is.
     pub fn spans(&self) -> usize {
         match self {
             Record::Intervals(_, intervals) => intervals.len(),
-            Record::Followed(_, marks) => *marks,
             Record::Span(_) | Record::Later(_) => 1,
         }
     }
@@ -65,15 +64,6 @@ impl Record {
             Record::Intervals(trace, intervals) => {
                 let spans = intervals.iter().map(|interval| trace.span_of(interval));
                 spans.for_each(take);
-            }
-            Record::Followed(following, _) => {
-                let trace = following.trace();
-                following.see(|told| {
-                    take(match told {
-                        Told::Ended(interval) => trace.span_of(&interval),
-                        Told::Turn { start, part, turn } => trace.span_of_turn(start, part, &turn),
-                    });
-                });
             }
             Record::Span(span) => take(*span),
             Record::Later(make) => take(make()),
@@ -127,6 +117,16 @@ impl Tracer {
     pub(crate) fn cause(&self, run: RunId) -> Option<SpanId> {
         let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
         causes.get(&run).copied()
+    }
+
+    /// Where notes on runs are written.
+    pub(crate) fn queue(&self) -> &Arc<Queue> {
+        self.sink.queue()
+    }
+
+    /// Notes were written: so many spans waited before, and so many do now.
+    pub(crate) fn noted(&self, waiting: Range<usize>) {
+        self.sink.noted(waiting);
     }
 
     /// Hands spans over. Those of traces that are not exported are not to be recorded.

@@ -1,6 +1,7 @@
 //! The trace of a run that has ended: whole, whatever happened to the run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
@@ -17,21 +18,31 @@ use crate::memory::MemoryJournal;
 
 /// Marks that wait to be seen; more are dropped.
 const QUEUE_MAX: usize = 30;
-/// Every so many appends the queue is emptied.
-const APPENDS: u32 = 7;
+/// Every so many times that something is noted, the queue is emptied.
+const WRITES: u32 = 7;
+/// Notes that are made into spans at a time.
+const NOTES_MAX: usize = 3;
 
 /// Takes what engines tell while they work, with a queue that is too small now and then.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Collector {
+    queue: Arc<Queue>,
     state: Mutex<Collected>,
 }
 
 #[derive(Debug, Default)]
 struct Collected {
-    queue: Queue,
-    appends: u32,
-    dropped: usize,
+    writes: u32,
     spans: Vec<Span>,
+}
+
+impl Default for Collector {
+    fn default() -> Collector {
+        Collector {
+            queue: Arc::new(Queue::new(QUEUE_MAX)),
+            state: Mutex::default(),
+        }
+    }
 }
 
 impl Collector {
@@ -60,7 +71,7 @@ impl Collector {
         faults: &Swarm,
     ) -> Result<(), String> {
         let mut collected = self.lock();
-        collected.take();
+        collected.take(&self.queue);
         let mut known: BTreeMap<SpanId, Span> = BTreeMap::new();
         for run in runs {
             let history = history(journal, *run)?;
@@ -87,7 +98,7 @@ impl Collector {
             }
         }
         // Whoever dies, or does not hear that it has appended, tells nobody.
-        let may_miss = collected.dropped > 0 || faults.crash + faults.restart + faults.lose_answer > 0;
+        let may_miss = self.queue.dropped() > 0 || faults.crash + faults.restart + faults.lose_answer > 0;
         match known.iter().find(|(id, _)| !told.contains(id)) {
             Some((_, span)) if !may_miss => Err(format!("TRACE-2 broken: never told: {span:?}")),
             _ => Ok(()),
@@ -100,24 +111,25 @@ impl Collector {
 }
 
 impl Collected {
-    fn take(&mut self) {
-        for record in self.queue.take() {
-            record.make(|span| self.spans.push(span));
-        }
+    fn take(&mut self, queue: &Queue) {
+        queue.take();
+        while queue.make(NOTES_MAX, |span| self.spans.push(span)) {}
     }
 }
 
 impl Sink for Collector {
-    fn take(&self, record: Record) {
-        // Turns that failed and dispatches are told besides, and are not in the journal.
-        if !matches!(record, Record::Followed(..)) {
-            return;
-        }
+    fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+
+    /// Turns that failed and dispatches are told besides, and are not in the journal.
+    fn take(&self, _: Record) {}
+
+    fn noted(&self, _: Range<usize>) {
         let mut collected = self.lock();
-        collected.dropped += collected.queue.push(record, QUEUE_MAX);
-        collected.appends += 1;
-        if collected.appends.is_multiple_of(APPENDS) {
-            collected.take();
+        collected.writes += 1;
+        if collected.writes.is_multiple_of(WRITES) {
+            collected.take(&self.queue);
         }
     }
 }
