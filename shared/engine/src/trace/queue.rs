@@ -235,6 +235,7 @@ impl Taken {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
 #[cfg(test)]
 mod tests {
     use orchestrator_core::ids::RunId;
