@@ -19,6 +19,8 @@ pub mod engine;
 pub mod env_vars;
 pub mod envelope;
 pub mod error;
+#[cfg(test)]
+mod given;
 pub mod handle;
 pub mod metrics;
 pub mod observe;

@@ -34,7 +34,7 @@ pub struct Telemetry {
 #[derive(Debug)]
 pub(crate) struct Tracing {
     following: Following,
-    /// The trace, where it is read for every attempt.
+    /// The trace, as `following` has it too: every attempt asks, and that is often in no cache.
     trace: TraceId,
     parts: Parts,
 }

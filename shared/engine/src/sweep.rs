@@ -96,32 +96,15 @@ fn usual_look_ms(run: RunId, now: Timestamp) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use orchestrator_core::run::{Submission, submit};
-    use orchestrator_core::sla::SlaSpec;
-    use orchestrator_core::workflow::{Limits, parse};
     use serde_json::json;
 
     use super::*;
+    use crate::given::submitted;
 
     fn state(sla: &serde_json::Value) -> RunState {
         let tasks = json!([{"id": "t", "agent": "noop", "action": "work", "sla": sla}]);
         let document = json!({"name": "w", "tasks": tasks}).to_string();
-        let workflow = parse(document.as_bytes(), &Limits::api()).workflow.unwrap();
-        let submission = Submission {
-            run: RunId::from_parts(0, 1),
-            definition: [0; 32],
-            client_id: "c".to_owned(),
-            inputs: Arc::new(json!({})),
-            metadata: Arc::new(json!({})),
-            priority: None,
-            trace: Default::default(),
-            needs_admission: false,
-            is_fresh: false,
-            sla: SlaSpec::default(),
-        };
-        submit(Arc::new(workflow), Arc::new(submission), Timestamp(0)).0
+        submitted(&document, Timestamp(0))
     }
 
     #[test]

@@ -239,37 +239,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use orchestrator_core::ids::RunId;
-    use orchestrator_core::run::{self, Event, Submission};
-    use orchestrator_core::workflow::{Limits, Workflow, parse};
-    use serde_json::json;
+    use orchestrator_core::run::Event;
 
     use super::super::follow::Following;
     use super::*;
+    use crate::given::submitted;
     use crate::trace::Sampler;
     use crate::trace::span::SpanKind;
     use crate::trace::{Context, ids};
 
-    fn run_id() -> RunId {
-        RunId::from_parts(1, 1)
-    }
-
     fn following(queue: &Arc<Queue>) -> Following {
         let document = "name: w\ntasks:\n- {id: a, agent: noop, action: x}\n";
-        let parsed = parse(document.as_bytes(), &Limits::api());
-        let workflow: Arc<Workflow> = parsed.workflow.unwrap().into();
-        let submission = Submission {
-            run: run_id(),
-            definition: [0; 32],
-            client_id: "c".to_owned(),
-            inputs: Arc::new(json!({})),
-            metadata: Arc::new(json!({})),
-            priority: None,
-            trace: Default::default(),
-            needs_admission: true,
-            is_fresh: false,
-            sla: Default::default(),
-        };
-        let (state, _) = run::submit(workflow, Arc::new(submission), Timestamp(0));
+        let state = submitted(document, Timestamp(0));
         let trace = RunTrace::of(&state, &Sampler::default());
         Following::new(Arc::new(trace), Arc::clone(queue))
     }
@@ -289,10 +270,11 @@ mod tests {
     }
 
     fn record() -> Record {
+        let run = RunId::from_parts(0, 1);
         Record::Span(Box::new(Span {
             context: Context {
-                trace: ids::trace_of(run_id()),
-                span: ids::part(run_id(), 0),
+                trace: ids::trace_of(run),
+                span: ids::part(run, 0),
                 is_sampled: true,
             },
             parent: None,

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use orchestrator_core::ids::{NodeIx, RunId};
+use orchestrator_core::ids::NodeIx;
 use orchestrator_core::policy::{Policy, PolicyConfig, Question, RunFacts, Surroundings, TaskFacts, choose};
 use orchestrator_core::pool::LeaseAnswer;
-use orchestrator_core::run::{self, Answer, Command, Report, ReportKind, RunState, Submission};
+use orchestrator_core::run::{self, Answer, Command, Report, ReportKind, RunState};
 use orchestrator_core::time::Timestamp;
-use orchestrator_core::workflow::{Limits, Workflow, parse};
 use serde_json::{Value, json};
 
 use super::run::TaskPage;
 use super::{ExplainView, RunView};
+use crate::given::submitted;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -24,23 +24,7 @@ struct Given {
 impl Given {
     fn run(decision: Value, tasks: &str) -> Given {
         let document = format!("name: w\ntasks:\n{tasks}");
-        let workflow: Arc<Workflow> = parse(document.as_bytes(), &Limits::api())
-            .workflow
-            .unwrap()
-            .into();
-        let submission = Submission {
-            run: RunId::from_parts(0, 1),
-            definition: [0; 32],
-            client_id: "c".to_owned(),
-            inputs: Arc::new(json!({})),
-            metadata: Arc::new(json!({})),
-            priority: None,
-            trace: Default::default(),
-            needs_admission: false,
-            is_fresh: false,
-            sla: Default::default(),
-        };
-        let (state, _) = run::submit(workflow, Arc::new(submission), NOW);
+        let state = submitted(&document, NOW);
         let config: PolicyConfig = serde_json::from_value(decision).unwrap();
         let policy = Policy::new(&config, Surroundings::default()).unwrap();
         Given { state, policy }

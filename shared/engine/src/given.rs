@@ -1,0 +1,27 @@
+//! What tests begin with.
+
+use std::sync::Arc;
+
+use orchestrator_core::ids::RunId;
+use orchestrator_core::run::{RunState, Submission, submit};
+use orchestrator_core::time::Timestamp;
+use orchestrator_core::workflow::{Limits, parse};
+use serde_json::json;
+
+/// A run of this document that was submitted at `at`.
+pub(crate) fn submitted(document: &str, at: Timestamp) -> RunState {
+    let workflow = parse(document.as_bytes(), &Limits::api()).workflow.unwrap();
+    let submission = Submission {
+        run: RunId::from_parts(0, 1),
+        definition: [0; 32],
+        client_id: "c".to_owned(),
+        inputs: Arc::new(json!({})),
+        metadata: Arc::new(json!({})),
+        priority: None,
+        trace: Default::default(),
+        needs_admission: false,
+        is_fresh: false,
+        sla: Default::default(),
+    };
+    submit(Arc::new(workflow), Arc::new(submission), at).0
+}
