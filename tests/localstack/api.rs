@@ -1,5 +1,6 @@
 //! Requests to the function `intake`, in the form of API Gateway.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -7,6 +8,8 @@ use tests::requests::{Reply, Request};
 
 use crate::deployment::{Deployment, OPERATORS, eventually};
 
+/// Status of an answer that says to ask again later.
+const UNAVAILABLE: u16 = 503;
 /// Everybody's name on the embedded host.
 pub const LOCAL: &str = "local";
 
@@ -28,11 +31,26 @@ impl Deployment {
         reply(&answer.unwrap_or_else(|error| panic!("{request:?}: {error}")))
     }
 
+    /// Sends a request as an operator, again while the host says that it is unavailable, as clients are told to.
+    async fn ask_until_served(&self, request: &Request<'_>) -> Reply {
+        eventually(&format!("{request:?} is served"), async || {
+            let reply = self.ask(request).await;
+            (reply.status != UNAVAILABLE).then_some(reply)
+        })
+        .await
+    }
+
     /// Starts a run and gives its id.
     pub async fn submit(&self, workflow: &str) -> String {
-        let reply = self.ask(&Request::new("POST", "/workflows").yaml(workflow)).await;
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        // Asked again, it may have been started before.
+        let key = format!("submission-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let request = Request::new("POST", "/workflows").yaml(workflow);
+        let reply = self
+            .ask_until_served(&request.header("Idempotency-Key", &key))
+            .await;
         let body = reply.json();
-        assert_eq!(reply.status, 201, "{body}");
+        assert!([200, 201].contains(&reply.status), "{body}");
         body["id"].as_str().expect("a run has an id").to_owned()
     }
 
@@ -59,7 +77,9 @@ impl Deployment {
     /// The events of a run, by type.
     pub async fn history(&self, run: &str) -> Vec<Value> {
         let path = format!("/runs/{run}/events?limit=10000");
-        let page = self.ask(&Request::new("GET", &path)).await.json();
+        let reply = self.ask_until_served(&Request::new("GET", &path)).await;
+        let page = reply.json();
+        assert_eq!(reply.status, 200, "{page}");
         page["events"].as_array().cloned().expect("a run has events")
     }
 }
