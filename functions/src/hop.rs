@@ -101,6 +101,7 @@ impl Hop {
             kind: SpanKind::Consumer,
             start: hop.began,
             end: SystemClock.now().max(hop.began),
+            shared: Default::default(),
             attributes: vec![
                 ("run.id", run.to_string().into()),
                 ("messaging.system", fixed("aws_sqs")),
@@ -111,7 +112,7 @@ impl Hop {
                 message,
             ],
             links: links.take(LINKS_MAX).collect(),
-            error: (!is_done).then(|| "the messages will be delivered again".to_owned()),
+            error: (!is_done).then(|| "the messages will be delivered again".into()),
         });
     }
 }

@@ -149,7 +149,7 @@ impl Telemetry {
     /// An invocation ends: its span is recorded and everything is sent.
     pub async fn end(&self, invocation: Invocation, trigger: Trigger, context: &LambdaContext) {
         if let (Some(tracer), Some((own, parent))) = (self.engine.tracer.as_deref(), invocation.place) {
-            let attributes: Vec<Attribute> = vec![
+            let attributes: Vec<Attribute<'_>> = vec![
                 ("faas.name", Value::from(&*self.function)),
                 ("faas.trigger", fixed(trigger.as_str())),
                 ("faas.invocation_id", context.request_id.clone().into()),
@@ -164,6 +164,7 @@ impl Telemetry {
                 kind: trigger.kind(),
                 start: invocation.began,
                 end: SystemClock.now().max(invocation.began),
+                shared: Default::default(),
                 attributes,
                 links: Vec::new(),
                 error: None,

@@ -42,7 +42,7 @@ pub(crate) struct Tracing {
 /// Attempts that are being handed over.
 pub(crate) struct Handed {
     began: Timestamp,
-    attempts: Vec<(AttemptKey, Vec<Attribute>)>,
+    attempts: Vec<(AttemptKey, Vec<Attribute<'static>>)>,
 }
 
 /// Work that the host did on a run.
@@ -55,7 +55,7 @@ struct Work {
 
 impl Work {
     /// Its span, without what it belongs to.
-    fn span(&self, id: SpanId, name: &'static str) -> Span {
+    fn span(&self, id: SpanId, name: &'static str) -> Span<'_> {
         self.trace.span(id, None, name, self.start..self.end)
     }
 }
@@ -129,8 +129,8 @@ impl<P: Ports> Engine<P> {
             let span = trace.span_of_turn(start, part, &turn);
             Span {
                 parent: cause.or(span.parent),
-                error,
-                ..span
+                error: error.map(Into::into),
+                ..span.into_owned()
             }
         };
         tracer.record(Record::Later(Box::new(make)));
@@ -202,7 +202,7 @@ impl<P: Ports> Engine<P> {
                     ("task.attempt", key.attempt.into()),
                 ]);
                 span.attributes.extend(way);
-                span
+                span.into_owned()
             };
             tracer.record(Record::Later(Box::new(make)));
         }

@@ -233,7 +233,7 @@ impl Compute for AgentCompute {
         }
     }
 
-    fn way(&self, attempt: &Dispatch) -> Option<Vec<Attribute>> {
+    fn way(&self, attempt: &Dispatch) -> Option<Vec<Attribute<'static>>> {
         let class = attempt.choice.overrides.resource_class;
         Some(match self.agents.place(&attempt.envelope.agent, class)? {
             Place::Queue(url) => vec![
@@ -242,7 +242,7 @@ impl Compute for AgentCompute {
                 ("messaging.operation.type", fixed("send")),
                 (
                     "messaging.destination.name",
-                    url.rsplit('/').next().unwrap_or_default().into(),
+                    url.rsplit('/').next().unwrap_or_default().to_owned().into(),
                 ),
             ],
             Place::Job(target) => vec![

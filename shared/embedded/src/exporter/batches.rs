@@ -36,7 +36,7 @@ impl Batches {
     }
 
     /// Writes a span into the request that is open.
-    pub(super) fn add(&mut self, span: &Span) {
+    pub(super) fn add(&mut self, span: &Span<'_>) {
         let begin = || Request::new(&self.resource, std::mem::take(&mut self.spare));
         let request = self.open.get_or_insert_with(begin);
         request.add(span);

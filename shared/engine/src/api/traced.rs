@@ -96,7 +96,7 @@ impl<'a> Traced<'a> {
         let method = short(parts.method.as_str());
         let route = matched.as_ref().map(|matched| matched.route.path);
         let status = answer.status().as_u16();
-        let mut attributes: Vec<Attribute> = vec![
+        let mut attributes: Vec<Attribute<'_>> = vec![
             ("http.request.method", method.clone().into()),
             ("url.path", short(parts.uri.path()).into()),
             ("url.scheme", fixed("http")),
@@ -116,7 +116,7 @@ impl<'a> Traced<'a> {
         own.tracer.record_span(Span {
             context: own.context,
             parent: own.parent,
-            state: self.inbound.state,
+            state: self.inbound.state.map(Into::into),
             name: match route {
                 Some(route) => format!("{method} {route}").into(),
                 None => method.into_owned().into(),
@@ -124,10 +124,11 @@ impl<'a> Traced<'a> {
             kind: SpanKind::Server,
             start: own.began,
             end: backend.now().max(own.began),
+            shared: Default::default(),
             attributes,
             links: Vec::new(),
             // By the conventions, what the caller did wrong is no error of the server's.
-            error: (status >= 500).then(|| answer.status().to_string()),
+            error: (status >= 500).then(|| answer.status().to_string().into()),
         });
     }
 }

@@ -23,7 +23,7 @@ pub trait Compute {
 
     /// What is told of the way an attempt is handed over: attributes of its span. `None`: it stays in this process, and has no
     /// way worth telling.
-    fn way(&self, attempt: &Dispatch) -> Option<Vec<Attribute>> {
+    fn way(&self, attempt: &Dispatch) -> Option<Vec<Attribute<'static>>> {
         let _ = attempt;
         None
     }

@@ -1,10 +1,13 @@
 //! What spans of a run are told to be: how it was asked for, what the policy said, how things ended.
 
+use orchestrator_core::ids::RunId;
 use orchestrator_core::policy::{Choice, Verdict};
 use orchestrator_core::run::{Found, Submission};
+use orchestrator_core::workflow::Workflow;
 
 use super::interval::{Interval, Outcome};
-use super::span::{Attribute, Span, Value, fixed};
+use super::otlp::encode;
+use super::span::{Attribute, Span, Value, fixed, short};
 use crate::translation::ORIGIN;
 
 /// How a run was asked for: by a document, or by a text in natural language.
@@ -16,7 +19,7 @@ pub(super) fn request_type(submission: &Submission) -> &'static str {
 }
 
 /// How something ended, and why.
-pub(super) fn tell_outcome(span: &mut Span, interval: &Interval) {
+pub(super) fn tell_outcome<'a>(span: &mut Span<'a>, interval: &'a Interval) {
     let status = match &interval.outcome {
         Outcome::Success | Outcome::Reused(_) => "SUCCESS",
         Outcome::Failed(_) => "FAILED",
@@ -32,7 +35,7 @@ pub(super) fn tell_outcome(span: &mut Span, interval: &Interval) {
         span.attributes.extend([
             ("task.cached", Value::from(true)),
             ("task.cached.run_id", origin.run.to_string().into()),
-            ("task.cached.task_id", origin.task.clone().into()),
+            ("task.cached.task_id", origin.task.as_str().into()),
         ]);
     }
     if let Outcome::Failed(failure) = &interval.outcome {
@@ -43,19 +46,29 @@ pub(super) fn tell_outcome(span: &mut Span, interval: &Interval) {
             span.attributes
                 .push(("process.exit.code", Value::Number(i64::from(code))));
         }
-        span.error = Some(failure.map_or_else(String::new, |failure| failure.message.clone()));
+        let message = failure.map_or("", |failure| &failure.message);
+        span.error = Some(short(message.into()));
     }
 }
 
+/// What every span of a run says of it.
+pub(super) fn of_run(run: RunId, workflow: &Workflow, request_type: &'static str) -> Vec<u8> {
+    encode(&[
+        ("run.id", run.to_string().into()),
+        ("run.workflow", workflow.name.as_str().into()),
+        ("run.request_type", fixed(request_type)),
+    ])
+}
+
 /// What the policy said.
-pub(super) fn decision(choice: &Choice) -> Vec<Attribute> {
+pub(super) fn decision(choice: &Choice) -> Vec<u8> {
     let outcome = match &choice.verdict {
         Verdict::Allow => "allow",
         Verdict::Deny { .. } => "deny",
         Verdict::Hold { .. } => "hold",
     };
     let overrides = &choice.overrides;
-    let mut attributes = vec![
+    let mut attributes: Vec<Attribute<'_>> = vec![
         ("decision.outcome", fixed(outcome)),
         (
             "decision.resource_class",
@@ -64,11 +77,11 @@ pub(super) fn decision(choice: &Choice) -> Vec<Attribute> {
         ("decision.priority", Value::Number(i64::from(overrides.priority))),
         ("decision.memory_gb", overrides.memory_gb.into()),
         ("decision.matched_rules", Value::Texts(choice.matched.clone())),
-        ("decision.policy_version", choice.policy_version.clone().into()),
-        ("decision.reason", choice.reason.clone().into()),
+        ("decision.policy_version", choice.policy_version.as_str().into()),
+        ("decision.reason", choice.reason.as_str().into()),
     ];
     if let Some(model) = &overrides.llm_model {
-        attributes.push(("gen_ai.request.model", model.clone().into()));
+        attributes.push(("gen_ai.request.model", model.as_str().into()));
     }
-    attributes
+    encode(&attributes)
 }

@@ -49,7 +49,7 @@ impl Following {
         match &mut self.stage {
             Stage::Unnoted(timeline) => {
                 let timeline = timeline.get_or_insert_with(|| Box::new(self.trace.timeline()));
-                timeline.see(mark, at, &mut |_| {});
+                self.trace.see(timeline, mark, at, &mut |_| {});
             }
             Stage::Noted { run, last } => {
                 let (run, is_told) = (*run, true);

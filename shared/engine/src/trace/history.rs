@@ -1,7 +1,5 @@
 //! The whole timeline of a run, read from its journal.
 
-use std::sync::Arc;
-
 use orchestrator_core::ids::RunId;
 use orchestrator_core::run::RunState;
 use orchestrator_core::time::Timestamp;
@@ -20,13 +18,17 @@ pub struct History {
     pub state: RunState,
     /// What has ended, in the order in which it ended.
     pub ended: Vec<Interval>,
-    /// What is open.
-    pub timeline: Timeline,
+    timeline: Timeline,
     /// When something last happened.
     pub last: Timestamp,
 }
 
 impl History {
+    /// What has not ended yet, at `at`; the run last.
+    pub fn open(&self, at: Timestamp) -> Vec<Interval> {
+        self.timeline.open(at, &self.state.workflow)
+    }
+
     /// Reads the history of a run.
     ///
     /// # Errors
@@ -36,10 +38,12 @@ impl History {
         let mut seen: Option<(Timeline, Timestamp)> = None;
         let mut ended = Vec::new();
         let see = |step: Step<'_>| {
-            let begin = || (Timeline::new(step.at, Arc::clone(&step.state.workflow)), step.at);
+            let begin = || (Timeline::new(step.at, &step.state.workflow), step.at);
             let (timeline, last) = seen.get_or_insert_with(begin);
             if let Some(mark) = Mark::of(step.event) {
-                timeline.see(mark, step.at, &mut |interval| ended.push(interval));
+                timeline.see(mark, step.at, &step.state.workflow, &mut |interval| {
+                    ended.push(interval)
+                });
             }
             *last = step.at.max(*last);
         };

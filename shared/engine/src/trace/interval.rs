@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orchestrator_core::ids::{AttemptKey, NodeIx, RunId};
-use orchestrator_core::policy::{Choice, HoldReason};
+use orchestrator_core::policy::HoldReason;
 use orchestrator_core::run::{Failure, Lookup, SkipReason};
 use orchestrator_core::time::Timestamp;
 
@@ -26,8 +26,8 @@ pub struct Interval {
     pub outcome: Outcome,
     /// Whether it missed a deadline, for attempts and runs.
     pub is_late: bool,
-    /// What the policy said about it.
-    pub choice: Option<Arc<Choice>>,
+    /// What the policy said about it, as attributes.
+    pub decision: Option<Arc<[u8]>>,
     /// Direct upstream tasks of a task, as they were then.
     pub upstream: Upstreams,
     /// Name of a node that is neither a task of the workflow nor an item of one.

@@ -83,7 +83,7 @@ impl Request {
     }
 
     /// Adds a span.
-    pub fn add(&mut self, span: &Span) {
+    pub fn add(&mut self, span: &Span<'_>) {
         // It has hundreds of bytes.
         const ROOM: usize = 2;
         self.message
@@ -111,7 +111,7 @@ pub(crate) fn scope(message: &mut Message) {
     message.bytes(2, env!("CARGO_PKG_VERSION").as_bytes());
 }
 
-fn write_span(message: &mut Message, span: &Span) {
+fn write_span(message: &mut Message, span: &Span<'_>) {
     /// `SPAN_FLAGS_...`: the lowest eight bits are those of the W3C trace flags.
     const SAMPLED: u32 = 1;
     /// `STATUS_CODE_ERROR`.
@@ -122,13 +122,14 @@ fn write_span(message: &mut Message, span: &Span) {
     if let Some(parent) = span.parent {
         message.bytes(4, &parent.0);
     }
-    message.bytes(5, span.name.as_bytes());
+    message.text_of(5, [span.name.0, &span.name.1]);
     message.varint(6, span.kind as u64);
     message.fixed64(7, nanos(span.start));
     message.fixed64(8, nanos(span.end));
-    for attribute in &span.attributes {
-        message.message(9, |pair| write_attribute(pair, attribute));
+    for attributes in &span.shared {
+        message.fields(attributes);
     }
+    write_attributes(message, &span.attributes);
     for link in &span.links {
         message.message(13, |message| {
             message.bytes(1, &link.trace.0);
@@ -145,17 +146,27 @@ fn write_span(message: &mut Message, span: &Span) {
     message.fixed32(16, SAMPLED);
 }
 
-/// `KeyValue`
-fn write_attribute(message: &mut Message, (name, value): &Attribute) {
-    message.bytes(1, name.as_bytes());
-    message.message(2, |any| write_value(any, value));
+/// Attributes of a span, written on their own: every span that has them takes them in as they are.
+pub fn encode(attributes: &[Attribute<'_>]) -> Vec<u8> {
+    let mut message = Message::default();
+    write_attributes(&mut message, attributes);
+    message.into_bytes()
+}
+
+/// `KeyValue`s
+fn write_attributes(message: &mut Message, attributes: &[Attribute<'_>]) {
+    for (name, value) in attributes {
+        message.message(9, |pair| {
+            pair.bytes(1, name.as_bytes());
+            pair.message(2, |any| write_value(any, value));
+        });
+    }
 }
 
 /// `AnyValue`
-fn write_value(message: &mut Message, value: &Value) {
+fn write_value(message: &mut Message, value: &Value<'_>) {
     match value {
         Value::Text(text) => message.chosen_bytes(1, text.as_bytes()),
-        Value::Shared(text) => message.chosen_bytes(1, text.as_bytes()),
         Value::Flag(flag) => message.chosen_varint(2, u64::from(*flag)),
         Value::Number(number) => message.chosen_varint(3, number.cast_unsigned()),
         Value::Decimal(number) => message.fixed64(4, number.to_bits()),

@@ -25,15 +25,19 @@ impl Message {
         self.raw_varint(u64::from(field << 3 | wire_type));
     }
 
+    #[inline]
     fn raw_varint(&mut self, value: u64) {
         match u8::try_from(value) {
             // Nearly all are: tags, and lengths of names.
             Ok(value) if value < 0x80 => self.0.push(value),
-            _ => {
-                let (bytes, taken) = varint(value);
-                self.0.extend_from_slice(&bytes[..taken]);
-            }
+            _ => self.long_varint(value),
         }
+    }
+
+    #[cold]
+    fn long_varint(&mut self, value: u64) {
+        let (bytes, taken) = varint(value);
+        self.0.extend_from_slice(&bytes[..taken]);
     }
 
     /// `int64`, `uint32`, `enum`, `bool`.
@@ -78,6 +82,20 @@ impl Message {
         self.0.extend_from_slice(value);
     }
 
+    /// A `string` in pieces.
+    pub(crate) fn text_of(&mut self, field: u32, pieces: [&str; 2]) {
+        self.tag(field, BYTES);
+        self.raw_varint(pieces.iter().map(|piece| piece.len() as u64).sum());
+        for piece in pieces {
+            self.0.extend_from_slice(piece.as_bytes());
+        }
+    }
+
+    /// Fields of this message that were written before.
+    pub(crate) fn fields(&mut self, fields: &[u8]) {
+        self.0.extend_from_slice(fields);
+    }
+
     /// A message within this one, of less than 128 bytes most of the time.
     pub(crate) fn message(&mut self, field: u32, write: impl FnOnce(&mut Message)) {
         self.message_with_room(1, field, write);
@@ -99,7 +117,16 @@ impl Message {
     }
 
     /// Ends a message within this one. It was written in place, and is moved when its length does not fit.
-    pub(crate) fn close(&mut self, Open { start, room }: Open) {
+    #[inline]
+    pub(crate) fn close(&mut self, open: Open) {
+        let length = self.0.len() - open.start - open.room;
+        match u8::try_from(length) {
+            Ok(length) if length < 0x80 && open.room == 1 => self.0[open.start] = length,
+            _ => self.close_long(open),
+        }
+    }
+
+    fn close_long(&mut self, Open { start, room }: Open) {
         let (begin, end) = (start + room, self.0.len());
         let (length, taken) = varint((end - begin) as u64);
         if taken != room {

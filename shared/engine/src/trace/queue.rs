@@ -46,6 +46,9 @@ struct Taken {
     records: VecDeque<Record>,
     notes: VecDeque<Note>,
     runs: IdMap<u64, Followed>,
+    /// Those that are followed no longer. They are let go of together: others count who uses their workflow, too, and threads
+    /// that count one thing in turns hold each other up.
+    ended: Vec<Followed>,
     /// What the next note is about.
     of: Of,
     /// Notes seen so far.
@@ -106,23 +109,23 @@ impl Queue {
 
     /// Makes spans of what was taken, `notes_max` notes at a time: whoever works on a run may have to wait meanwhile. Whether
     /// there may be more of it.
-    pub fn make(&self, notes_max: usize, mut take: impl FnMut(Span)) -> bool {
+    pub fn make(&self, notes_max: usize, mut take: impl FnMut(Span<'_>)) -> bool {
         let mut taken = lock(&self.taken.0);
         if let Some(record) = taken.records.pop_front() {
             record.make(take);
             return true;
         }
         for _ in 0..notes_max {
-            let is_one = taken.see_next(|trace, told| {
-                take(match told {
-                    Told::Ended(interval) => trace.span_of(&interval),
-                    Told::Turn(start, part, turn) => trace.span_of_turn(start, part, &turn),
-                });
+            let is_one = taken.see_next(|trace, told| match told {
+                Told::Ended(interval) => take(trace.span_of(&interval)),
+                Told::Turn(start, part, turn) => take(trace.span_of_turn(start, part, &turn)),
             });
             if !is_one {
+                taken.ended.clear();
                 return false;
             }
         }
+        taken.ended.clear();
         true
     }
 
@@ -156,8 +159,8 @@ impl Queue {
         let mut taken = lock(&self.taken.0);
         let is_seen = last <= taken.seen;
         match taken.runs.get_mut(&run).filter(|_| is_seen) {
-            Some(followed) => {
-                followed.timeline.see(mark, at, &mut |_| {});
+            Some(Followed { trace, timeline }) => {
+                trace.see(timeline, mark, at, &mut |_| {});
                 Ok(())
             }
             None => Err(mark),
@@ -189,6 +192,7 @@ impl Taken {
         let records = self.records.drain(..).map(|record| record.spans());
         let mut spans = records.sum();
         while self.see_next(|_, _| spans += 1) {}
+        self.ended.clear();
         spans
     }
 
@@ -205,10 +209,10 @@ impl Taken {
                 let timeline = timeline.map_or_else(|| trace.timeline(), |timeline| *timeline);
                 self.runs.insert(run, Followed { trace, timeline });
             }
-            Note::End => _ = self.runs.remove(&run),
+            Note::End => self.ended.extend(self.runs.remove(&run)),
             Note::Mark(mark) => {
                 if let Some(Followed { trace, timeline }) = self.followed(run) {
-                    timeline.see(mark, at, &mut |interval| {
+                    trace.see(timeline, mark, at, &mut |interval| {
                         if !is_told {
                             tell(trace, Told::Ended(interval));
                         }
@@ -260,7 +264,7 @@ mod tests {
         let mut made = Vec::new();
         queue.take();
         while queue.make(1, |span| {
-            made.push((span.name.into_owned(), span.start.0, span.end.0))
+            made.push((span.name.to_string(), span.start.0, span.end.0))
         }) {}
         made
     }
@@ -283,6 +287,7 @@ mod tests {
             kind: SpanKind::Internal,
             start: Timestamp(0),
             end: Timestamp(0),
+            shared: Default::default(),
             attributes: Vec::new(),
             links: Vec::new(),
             error: None,

@@ -9,12 +9,13 @@ use orchestrator_core::run::{RunState, SkipReason, Submission};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::{Task, Workflow};
 
-use super::attributes::{decision, request_type, tell_outcome};
+use super::attributes::{of_run, request_type, tell_outcome};
 use super::context::{Context, Parent, SpanId, TraceId};
 use super::ids;
 use super::interval::{Interval, Outcome, Phase, Place, Upstreams};
+use super::mark::Mark;
 use super::sampler::Sampler;
-use super::span::{LINKS_MAX, Span, SpanKind, Value, fixed};
+use super::span::{LINKS_MAX, Name, Span, SpanKind, Value, fixed};
 use super::timeline::Timeline;
 use super::turn::Worked;
 use crate::views::task::hold_name;
@@ -42,15 +43,12 @@ pub struct RunTrace {
     is_sampled: bool,
     submitted_at: Timestamp,
     workflow: Arc<Workflow>,
-    submission: Arc<Submission>,
-    names: OnceLock<Names>,
-}
-
-/// The run and its workflow, as every span names them.
-#[derive(Debug, Clone)]
-struct Names {
-    run: Arc<str>,
-    workflow: Arc<str>,
+    // Not the submission: it would have to be taken down by whoever exports, and its memory is that of whoever works on the run.
+    client_id: String,
+    request_type: &'static str,
+    state: Option<String>,
+    /// What every span says of the run.
+    attributes: OnceLock<Vec<u8>>,
 }
 
 /// A turn as a place in the trace of its run. Most turns have nobody to tell it to, and then its id is not made.
@@ -70,8 +68,8 @@ impl Turn<'_> {
 impl RunTrace {
     /// The trace of a run: the one its request was part of, or one of its own.
     pub fn of(state: &RunState, sampler: &Sampler) -> RunTrace {
-        let submission = Arc::clone(&state.submission);
-        let parent = parent_of(&submission);
+        let submission = &*state.submission;
+        let parent = parent_of(submission);
         let trace = trace_below(parent, submission.run);
         RunTrace {
             run: submission.run,
@@ -80,21 +78,32 @@ impl RunTrace {
             is_sampled: sampler.samples(trace, parent.map(|parent| parent.is_sampled)),
             submitted_at: state.submitted_at,
             workflow: Arc::clone(&state.workflow),
-            submission,
-            names: OnceLock::new(),
+            client_id: submission.client_id.clone(),
+            request_type: request_type(submission),
+            state: submission.trace.state.clone(),
+            attributes: OnceLock::new(),
         }
     }
 
     /// The timeline of the run, from its first event on.
     pub(super) fn timeline(&self) -> Timeline {
-        Timeline::new(self.submitted_at, Arc::clone(&self.workflow))
+        Timeline::new(self.submitted_at, &self.workflow)
     }
 
-    fn names(&self) -> &Names {
-        self.names.get_or_init(|| Names {
-            run: self.run.to_string().into(),
-            workflow: self.workflow.name.as_str().into(),
-        })
+    /// Shows the timeline of the run its next mark.
+    pub(super) fn see(
+        &self,
+        timeline: &mut Timeline,
+        mark: Mark,
+        at: Timestamp,
+        ended: &mut dyn FnMut(Interval),
+    ) {
+        timeline.see(mark, at, &self.workflow, ended);
+    }
+
+    fn attributes(&self) -> &[u8] {
+        self.attributes
+            .get_or_init(|| of_run(self.run, &self.workflow, self.request_type))
     }
 
     /// Whether its spans are exported.
@@ -114,7 +123,7 @@ impl RunTrace {
 
     /// `tracestate` of the trace.
     pub fn state(&self) -> Option<&str> {
-        self.submission.trace.state.as_deref()
+        self.state.as_deref()
     }
 
     /// A place in the trace.
@@ -146,7 +155,7 @@ impl RunTrace {
     }
 
     /// The span of the request that started the run, if it follows from the run: it began the trace.
-    pub fn request(&self, at: Timestamp) -> Option<Span> {
+    pub fn request(&self, at: Timestamp) -> Option<Span<'static>> {
         let id = ids::request(self.run);
         let is_ours = self.parent == Some(id) && self.trace == ids::trace_of(self.run);
         is_ours.then(|| Span {
@@ -157,11 +166,12 @@ impl RunTrace {
             kind: SpanKind::Server,
             start: at,
             end: at,
+            shared: Default::default(),
             attributes: vec![
                 ("http.request.method", fixed("POST")),
                 ("http.route", fixed("/workflows")),
                 ("http.response.status_code", Value::Number(201)),
-                ("run.id", Value::from(&self.names().run)),
+                ("run.id", self.run.to_string().into()),
             ],
             links: Vec::new(),
             error: None,
@@ -169,33 +179,32 @@ impl RunTrace {
     }
 
     /// A span of this trace.
-    pub fn span(
-        &self,
+    pub fn span<'a>(
+        &'a self,
         span: SpanId,
         parent: Option<SpanId>,
-        name: impl Into<Cow<'static, str>>,
+        name: impl Into<Name<'a>>,
         time: Range<Timestamp>,
-    ) -> Span {
+    ) -> Span<'a> {
+        /// Most spans have fewer attributes of their own.
+        const ROOM: usize = 8;
         Span {
             context: self.at(span),
             parent,
-            state: self.state().map(str::to_owned),
+            state: self.state().map(Cow::Borrowed),
             name: name.into(),
             kind: SpanKind::Internal,
             start: time.start,
             end: time.end,
-            attributes: vec![
-                ("run.id", Value::from(&self.names().run)),
-                ("run.workflow", Value::from(&self.names().workflow)),
-                ("run.request_type", fixed(request_type(&self.submission))),
-            ],
+            shared: [self.attributes().into(), Default::default()],
+            attributes: Vec::with_capacity(ROOM),
             links: Vec::new(),
             error: None,
         }
     }
 
     /// The span of a turn that began at `start`, in a part of the run.
-    pub(crate) fn span_of_turn(&self, start: Timestamp, part: u32, turn: &Worked) -> Span {
+    pub(crate) fn span_of_turn(&self, start: Timestamp, part: u32, turn: &Worked) -> Span<'_> {
         let seq = u64::from(turn.seq);
         let (id, parent) = (ids::turn(self.run, seq), ids::part(self.run, part));
         let end = start.plus_millis(turn.ms.into());
@@ -208,14 +217,14 @@ impl RunTrace {
     }
 
     /// The span of an interval.
-    pub fn span_of(&self, interval: &Interval) -> Span {
+    pub fn span_of<'a>(&'a self, interval: &'a Interval) -> Span<'a> {
         match &interval.place {
             Some(place) => self.of_task(interval, place),
             None => self.of_run(interval),
         }
     }
 
-    fn of_run(&self, interval: &Interval) -> Span {
+    fn of_run<'a>(&'a self, interval: &'a Interval) -> Span<'a> {
         let part = ids::part(self.run, interval.part);
         let time = || interval.start..interval.end;
         if interval.phase != Phase::Run {
@@ -226,7 +235,12 @@ impl RunTrace {
             0 => self.parent,
             _ => Some(ids::part(self.run, 0)),
         };
-        let mut span = self.span(part, parent, format!("run {}", self.workflow.name), time());
+        let mut span = self.span(
+            part,
+            parent,
+            Name("run ", self.workflow.name.as_str().into()),
+            time(),
+        );
         let status = match &interval.outcome {
             Outcome::Success => "SUCCESS",
             Outcome::Cancelled => "CANCELLED",
@@ -237,18 +251,18 @@ impl RunTrace {
             ("run.status", fixed(status)),
             ("run.part", interval.part.into()),
             ("run.tasks", self.workflow.tasks.len().into()),
-            ("run.client_id", self.submission.client_id.clone().into()),
+            ("run.client_id", self.client_id.as_str().into()),
         ]);
         if interval.is_late {
             span.attributes.push(("sla.missed", true.into()));
         }
         if status == "FAILED" {
-            span.error = Some("a task failed".to_owned());
+            span.error = Some("a task failed".into());
         }
         span
     }
 
-    fn of_task(&self, interval: &Interval, place: &Place) -> Span {
+    fn of_task<'a>(&'a self, interval: &'a Interval, place: &Place) -> Span<'a> {
         let Place {
             node,
             epoch,
@@ -266,13 +280,13 @@ impl RunTrace {
                     Some((group, _)) => ids::task(self.run, group, place.group.0, place.group.1),
                     None => ids::part(self.run, interval.part),
                 };
-                self.span(task(), Some(parent), format!("task {name}"), time())
+                self.span(task(), Some(parent), Name("task ", name.into()), time())
             }
-            Phase::Attempt => self.span(attempt(), Some(task()), format!("attempt {name}"), time()),
+            Phase::Attempt => self.span(attempt(), Some(task()), Name("attempt ", name.into()), time()),
             Phase::Queued => self.span(wait("queued"), Some(attempt()), "queued", time()),
             Phase::Held(reason) => {
-                let name = format!("held: {}", hold_name(reason));
-                self.span(wait(&name), Some(task()), name, time())
+                let name = Name("held: ", hold_name(reason).into());
+                self.span(wait(&name.to_string()), Some(task()), name, time())
             }
             phase => self.span(wait(phase.as_str()), Some(task()), phase.as_str(), time()),
         };
@@ -280,7 +294,7 @@ impl RunTrace {
         span
     }
 
-    fn describe(&self, span: &mut Span, interval: &Interval, place: &Place) {
+    fn describe<'a>(&'a self, span: &mut Span<'a>, interval: &'a Interval, place: &Place) {
         let attributes = &mut span.attributes;
         attributes.extend([
             ("task.id", Value::from(self.full_name(interval, place))),
@@ -293,8 +307,8 @@ impl RunTrace {
         if matches!(interval.phase, Phase::Task | Phase::Attempt) {
             if let Some(task) = self.task_of(place) {
                 attributes.extend([
-                    ("task.agent", task.agent.clone().into()),
-                    ("task.action", task.action.clone().into()),
+                    ("task.agent", task.agent.as_str().into()),
+                    ("task.action", task.action.as_str().into()),
                 ]);
             }
             tell_outcome(span, interval);
@@ -320,8 +334,8 @@ impl RunTrace {
             ),
             _ => false,
         };
-        if let Some(choice) = interval.choice.as_deref().filter(|_| is_decided) {
-            span.attributes.extend(decision(choice));
+        if let Some(decision) = interval.decision.as_deref().filter(|_| is_decided) {
+            span.shared[1] = decision.into();
         }
         let link = |(node, epoch, reopened)| self.at(ids::task(self.run, node, epoch, reopened));
         span.links = match (&interval.upstream, self.task_of(place)) {
@@ -346,11 +360,11 @@ impl RunTrace {
         interval.name.as_deref().or_else(of_task).unwrap_or_default()
     }
 
-    fn full_name(&self, interval: &Interval, place: &Place) -> String {
+    fn full_name<'a>(&'a self, interval: &'a Interval, place: &Place) -> Cow<'a, str> {
         let name = self.task_name(interval, place);
         match place.item {
-            Some((_, index)) => format!("{name}[{index}]"),
-            None => name.to_owned(),
+            Some((_, index)) => format!("{name}[{index}]").into(),
+            None => name.into(),
         }
     }
 }

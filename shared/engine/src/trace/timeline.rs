@@ -7,11 +7,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use orchestrator_core::ids::NodeIx;
-use orchestrator_core::policy::Choice;
 use orchestrator_core::run::{SkipReason, undo_name};
 use orchestrator_core::time::Timestamp;
 use orchestrator_core::workflow::Workflow;
 
+use super::attributes::decision;
 use super::interval::{Interval, Outcome, Phase, Place, Upstreams};
 use super::mark::{Kind, Mark, OfTask};
 use super::parts::Parts;
@@ -21,7 +21,6 @@ use super::track::{State, Track};
 /// The open phases of a run.
 #[derive(Debug, Clone)]
 pub struct Timeline {
-    workflow: Arc<Workflow>,
     parts: Parts,
     part_began: Timestamp,
     is_admitted: bool,
@@ -29,19 +28,21 @@ pub struct Timeline {
     /// Whether this part has missed its deadline.
     is_late: bool,
     rollbacks: u32,
-    choices: Vec<Arc<Choice>>,
+    /// What the policy said, as attributes: by the numbers of choices.
+    decisions: Vec<Arc<[u8]>>,
     tracks: Vec<Track>,
 }
 
-/// What a mark is seen with: its time, and where to put what ended with it.
+/// What a mark is seen with: the workflow, its time, and where to put what ended with it.
 struct Now<'a> {
+    workflow: &'a Workflow,
     at: Timestamp,
     ended: &'a mut dyn FnMut(Interval),
 }
 
 impl Timeline {
     /// Of a run of this workflow that was submitted at `at`.
-    pub fn new(at: Timestamp, workflow: Arc<Workflow>) -> Timeline {
+    pub fn new(at: Timestamp, workflow: &Workflow) -> Timeline {
         Timeline {
             parts: Parts::default(),
             part_began: at,
@@ -49,15 +50,14 @@ impl Timeline {
             paused_at: None,
             is_late: false,
             rollbacks: 0,
-            choices: Vec::new(),
+            decisions: Vec::new(),
             tracks: vec![Track::new(None); workflow.tasks.len()],
-            workflow,
         }
     }
 
-    /// Takes in the next mark of the run.
-    pub fn see(&mut self, mark: Mark, at: Timestamp, ended: &mut dyn FnMut(Interval)) {
-        let now = &mut Now { at, ended };
+    /// Takes in the next mark of the run, which is of this workflow.
+    pub fn see(&mut self, mark: Mark, at: Timestamp, workflow: &Workflow, ended: &mut dyn FnMut(Interval)) {
+        let now = &mut Now { workflow, at, ended };
         match mark.0 {
             Kind::Admitted => {
                 if !std::mem::replace(&mut self.is_admitted, true) {
@@ -71,9 +71,8 @@ impl Timeline {
             Kind::Cancelled => self.end_run(Outcome::Cancelled, now),
             Kind::Late => self.is_late = true,
             Kind::RolledBack => self.rollbacks += 1,
-            Kind::Undo { of } => self.plan_undo(of),
-            // A copy: whoever works on runs shares the choice among them, and two threads that count one thing hold each other up.
-            Kind::Chosen(choice) => self.choices.push(Arc::new(Choice::clone(&choice))),
+            Kind::Undo { of } => self.plan_undo(of, now.workflow),
+            Kind::Chosen(choice) => self.decisions.push(decision(&choice).into()),
             Kind::Reopened => {
                 // A run that has not ended goes on with what it is.
                 if self.parts.reopen() {
@@ -151,11 +150,11 @@ impl Timeline {
     }
 
     /// What has not ended yet, at `at`; the run last.
-    pub fn open(&self, at: Timestamp) -> Vec<Interval> {
+    pub(super) fn open(&self, at: Timestamp, workflow: &Workflow) -> Vec<Interval> {
         let mut copy = self.clone();
         let mut open = Vec::new();
         let ended = &mut |interval| open.push(interval);
-        let now = &mut Now { at, ended };
+        let now = &mut Now { workflow, at, ended };
         for node in (0..copy.tracks.len()).map(NodeIx::new) {
             copy.cut_off(node, &Outcome::Open, now);
         }
@@ -240,7 +239,7 @@ impl Timeline {
     fn end_task(&mut self, node: NodeIx, outcome: Outcome, now: &mut Now<'_>) {
         let opened_at = self.track(node).opened_at.unwrap_or(now.at);
         let upstream = match self.track(node).item {
-            None => self.upstream(node),
+            None => self.upstream(node, now.workflow),
             Some(_) => Upstreams::Untold,
         };
         let task = self.of_task(node, Phase::Task, opened_at..now.at);
@@ -252,8 +251,8 @@ impl Timeline {
         self.track(node).enter(State::Done, now.at);
     }
 
-    fn upstream(&self, node: NodeIx) -> Upstreams {
-        let Some(task) = self.workflow.tasks.get(node.index()) else {
+    fn upstream(&self, node: NodeIx, workflow: &Workflow) -> Upstreams {
+        let Some(task) = workflow.tasks.get(node.index()) else {
             return Upstreams::Untold;
         };
         let known = || {
@@ -282,10 +281,10 @@ impl Timeline {
     }
 
     /// What undoes a task or an item is a node of its own, after those there are.
-    fn plan_undo(&mut self, of: NodeIx) {
+    fn plan_undo(&mut self, of: NodeIx, workflow: &Workflow) {
         let undone = match self.track(of).item {
-            Some((group, index)) => format!("{}[{index}]", self.workflow.task(group).id),
-            None => self.workflow.task(of).id.clone(),
+            Some((group, index)) => format!("{}[{index}]", workflow.task(group).id),
+            None => workflow.task(of).id.clone(),
         };
         self.tracks.push(Track {
             name: Some(undo_name(&undone, self.rollbacks).into()),
@@ -364,7 +363,7 @@ impl Timeline {
             started_at: None,
             outcome: Outcome::Over,
             is_late: false,
-            choice: None,
+            decision: None,
             upstream: Upstreams::Untold,
             name: None,
         }
@@ -389,11 +388,11 @@ impl Timeline {
         // While it waits to be decided, the last choice is about an earlier attempt.
         let is_decided = phase != Phase::Decision;
         let choice = track.choice.filter(|_| is_decided);
-        let choice = choice.and_then(|choice| self.choices.get(choice as usize));
+        let decision = choice.and_then(|choice| self.decisions.get(choice as usize));
         Interval {
             name: self.tracks[node.index()].name.clone(),
             place: Some(place),
-            choice: choice.cloned(),
+            decision: decision.cloned(),
             ..self.of_run(phase, time)
         }
     }

@@ -34,9 +34,9 @@ pub enum Record {
     /// Intervals of a run.
     Intervals(Arc<RunTrace>, Vec<Interval>),
     /// A span.
-    Span(Box<Span>),
+    Span(Box<Span<'static>>),
     /// Makes a span.
-    Later(Box<dyn FnOnce() -> Span + Send>),
+    Later(Box<dyn FnOnce() -> Span<'static> + Send>),
 }
 
 impl fmt::Debug for Record {
@@ -59,11 +59,12 @@ impl Record {
     }
 
     /// Makes its spans. `take` is not to wait for anything: whoever works on the run may need what is held meanwhile.
-    pub fn make(self, mut take: impl FnMut(Span)) {
+    pub fn make(self, mut take: impl FnMut(Span<'_>)) {
         match self {
             Record::Intervals(trace, intervals) => {
-                let spans = intervals.iter().map(|interval| trace.span_of(interval));
-                spans.for_each(take);
+                for interval in &intervals {
+                    take(trace.span_of(interval));
+                }
             }
             Record::Span(span) => take(*span),
             Record::Later(make) => take(make()),
@@ -135,9 +136,9 @@ impl Tracer {
     }
 
     /// Hands a span over, if its trace is exported.
-    pub fn record_span(&self, span: Span) {
+    pub fn record_span(&self, span: Span<'_>) {
         if span.context.is_sampled {
-            self.sink.take(Record::Span(Box::new(span)));
+            self.sink.take(Record::Span(Box::new(span.into_owned())));
         }
     }
 

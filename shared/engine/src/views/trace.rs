@@ -101,7 +101,7 @@ impl TraceView {
         let state = &history.state;
         let until = state.finished_at.unwrap_or(now.max(history.last));
         let mut rows = Rows::default();
-        let open = history.timeline.open(until);
+        let open = history.open(until);
         for interval in history.ended.iter().chain(&open) {
             rows.add(interval);
         }

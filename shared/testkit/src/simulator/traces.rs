@@ -33,7 +33,7 @@ pub(super) struct Collector {
 #[derive(Debug, Default)]
 struct Collected {
     writes: u32,
-    spans: Vec<Span>,
+    spans: Vec<Span<'static>>,
 }
 
 impl Default for Collector {
@@ -72,11 +72,12 @@ impl Collector {
     ) -> Result<(), String> {
         let mut collected = self.lock();
         collected.take(&self.queue);
-        let mut known: BTreeMap<SpanId, Span> = BTreeMap::new();
+        let mut known: BTreeMap<SpanId, Span<'static>> = BTreeMap::new();
         for run in runs {
             let history = history(journal, *run)?;
             let trace = RunTrace::of(&history.state, &Sampler::default());
-            let spans = history.ended.iter().map(|interval| trace.span_of(interval));
+            let ended = history.ended.iter();
+            let spans = ended.map(|interval| trace.span_of(interval).into_owned());
             known.extend(spans.map(|span| (span.context.span, span)));
         }
         let mut told = BTreeSet::new();
@@ -113,7 +114,7 @@ impl Collector {
 impl Collected {
     fn take(&mut self, queue: &Queue) {
         queue.take();
-        while queue.make(NOTES_MAX, |span| self.spans.push(span)) {}
+        while queue.make(NOTES_MAX, |span| self.spans.push(span.into_owned())) {}
     }
 }
 
@@ -134,7 +135,7 @@ impl Sink for Collector {
     }
 }
 
-fn is_turn(span: &Span) -> bool {
+fn is_turn(span: &Span<'_>) -> bool {
     span.attributes.iter().any(|(name, _)| *name == "journal.seq")
 }
 
@@ -154,7 +155,7 @@ pub(super) fn check(journal: &MemoryJournal, run: RunId) -> Result<(), String> {
     let broken = |detail: String| format!("TRACE-1 broken: run {run}: {detail}");
     let history = history(journal, run)?;
     let trace = RunTrace::of(&history.state, &Sampler::default());
-    let spans: Vec<Span> = history
+    let spans: Vec<Span<'_>> = history
         .ended
         .iter()
         .map(|interval| trace.span_of(interval))
@@ -185,7 +186,7 @@ pub(super) fn check(journal: &MemoryJournal, run: RunId) -> Result<(), String> {
             attempts.len()
         )));
     }
-    match history.timeline.open(history.last).as_slice() {
+    match history.open(history.last).as_slice() {
         [] => Ok(()),
         open => Err(broken(format!("something has not ended: {open:?}"))),
     }
