@@ -177,12 +177,10 @@ impl Shared {
         }
     }
 
-    /// So many spans are worth waking somebody for: waking costs whoever works on runs more than writing them down.
+    /// So many spans are worth waking somebody for: a request. Were there more, the memory that goes to and fro with them would
+    /// be in nobody's cache when it is wanted, which costs whoever works on runs more than to wake somebody.
     fn enough(&self) -> usize {
-        let Export {
-            batch_max, queue_max, ..
-        } = self.export;
-        batch_max.max(queue_max / 8)
+        self.export.batch_max
     }
 
     /// So many spans are too many to wait while nobody takes them.
