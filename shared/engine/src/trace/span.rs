@@ -195,3 +195,16 @@ impl From<bool> for Value<'_> {
 pub fn fixed(text: &'static str) -> Value<'static> {
     Value::Text(Cow::Borrowed(text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_off_between_two_letters() {
+        let fits = "é".repeat(TEXT_MAX);
+        assert_eq!(short(fits.as_str().into()), fits);
+        let long = format!("{fits}é");
+        assert_eq!(short(long.into()), format!("{fits}…"));
+    }
+}
