@@ -7,7 +7,7 @@ use orchestrator_core::workflow::Workflow;
 
 use super::interval::{Interval, Outcome};
 use super::otlp::encode;
-use super::span::{Attribute, Span, Value, fixed, short};
+use super::span::{Attribute, Span, Value, fixed, limited};
 use crate::translation::ORIGIN;
 
 /// How a run was asked for: by a document, or by a text in natural language.
@@ -47,7 +47,7 @@ pub(super) fn tell_outcome<'a>(span: &mut Span<'a>, interval: &'a Interval) {
                 .push(("process.exit.code", Value::Number(i64::from(code))));
         }
         let message = failure.map_or("", |failure| &failure.message);
-        span.error = Some(short(message.into()));
+        span.error = Some(limited(message.into()));
     }
 }
 

@@ -188,10 +188,8 @@ pub(crate) fn nanos(at: Timestamp) -> u64 {
 mod tests {
     use std::borrow::Cow;
 
-    use orchestrator_core::ids::RunId;
-
     use super::*;
-    use crate::trace::{Context, SpanKind, ids};
+    use crate::given;
 
     fn request(span: &Span<'_>) -> Vec<u8> {
         let mut request = Request::new(&Resource::default(), Vec::new());
@@ -201,28 +199,15 @@ mod tests {
 
     #[test]
     fn attributes_that_spans_share_are_sent_like_their_own() {
-        let run = RunId::from_parts(0, 1);
         let of_run = vec![("run.id", Value::from("r")), ("run.part", 0_u32.into())];
         let decision = vec![
             ("decision.memory_gb", Value::from(1.5)),
             ("decision.matched_rules", Value::Texts(vec!["a".repeat(200)])),
         ];
         let shared = Span {
-            context: Context {
-                trace: ids::trace_of(run),
-                span: ids::part(run, 0),
-                is_sampled: true,
-            },
-            parent: None,
-            state: None,
-            name: "s".into(),
-            kind: SpanKind::Internal,
-            start: Timestamp(1),
-            end: Timestamp(2),
             shared: [encode(&of_run), encode(&decision)].map(Cow::Owned),
             attributes: vec![("task.id", "t".into())],
-            links: Vec::new(),
-            error: None,
+            ..given::span()
         };
         let own = Span {
             shared: Default::default(),

@@ -242,15 +242,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use orchestrator_core::ids::RunId;
     use orchestrator_core::run::Event;
 
     use super::super::follow::Following;
     use super::*;
-    use crate::given::submitted;
+    use crate::given::{self, submitted};
     use crate::trace::Sampler;
-    use crate::trace::span::SpanKind;
-    use crate::trace::{Context, ids};
 
     fn following(queue: &Arc<Queue>) -> Following {
         let document = "name: w\ntasks:\n- {id: a, agent: noop, action: x}\n";
@@ -274,24 +271,7 @@ mod tests {
     }
 
     fn record() -> Record {
-        let run = RunId::from_parts(0, 1);
-        Record::Span(Box::new(Span {
-            context: Context {
-                trace: ids::trace_of(run),
-                span: ids::part(run, 0),
-                is_sampled: true,
-            },
-            parent: None,
-            state: None,
-            name: "s".into(),
-            kind: SpanKind::Internal,
-            start: Timestamp(0),
-            end: Timestamp(0),
-            shared: Default::default(),
-            attributes: Vec::new(),
-            links: Vec::new(),
-            error: None,
-        }))
+        Record::Span(Box::new(given::span()))
     }
 
     #[test]

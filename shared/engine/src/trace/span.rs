@@ -134,7 +134,7 @@ impl From<String> for Name<'_> {
 }
 
 /// A text, cut off where it is too long.
-pub(super) fn short(text: Cow<'_, str>) -> Cow<'_, str> {
+pub(super) fn limited(text: Cow<'_, str>) -> Cow<'_, str> {
     // No text has more characters than bytes.
     let is_long = text.len() > TEXT_MAX;
     match is_long.then(|| text.char_indices().nth(TEXT_MAX)).flatten() {
@@ -145,7 +145,7 @@ pub(super) fn short(text: Cow<'_, str>) -> Cow<'_, str> {
 
 impl<'a> From<Cow<'a, str>> for Value<'a> {
     fn from(text: Cow<'a, str>) -> Self {
-        Value::Text(short(text))
+        Value::Text(limited(text))
     }
 }
 
@@ -203,8 +203,8 @@ mod tests {
     #[test]
     fn long_texts_are_cut_off_between_two_letters() {
         let fits = "é".repeat(TEXT_MAX);
-        assert_eq!(short(fits.as_str().into()), fits);
+        assert_eq!(limited(fits.as_str().into()), fits);
         let long = format!("{fits}é");
-        assert_eq!(short(long.into()), format!("{fits}…"));
+        assert_eq!(limited(long.into()), format!("{fits}…"));
     }
 }
